@@ -1,1 +1,3 @@
-//! (being written)
+//! stream
+#![allow(missing_docs)]
+pub mod scan;

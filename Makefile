@@ -1,0 +1,45 @@
+# Everything a user, a contributor and CI run. `make help` lists it.
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := .venv
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+SAMPLE := testdata/cloudtrail/invictus-stratus-2023/files
+
+.PHONY: help build demo test check bench bench-quick clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## build every program (development profile)
+	$(CARGO) build --locked --workspace
+
+demo: build ## scan a real log, show what was found, where the Parquet is, and the month's report
+	@DETECTOR=$(TARGET)/debug/detector ANALYTICS=$(TARGET)/debug/analytics SAMPLE=$(SAMPLE) sh tools/demo.sh
+
+test: $(VENV)/ready ## all tests: Rust, then the checks from outside (pyarrow, DuckDB, sqlglot, JSON Schema)
+	$(CARGO) test --locked --workspace --no-fail-fast
+	$(CARGO) build --locked --workspace
+	BIN=$(TARGET)/debug $(VENV)/bin/python -m pytest -q tests/outside
+
+check: ## format, lints, documentation, dependency rules
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	sh tools/check-dependencies.sh
+
+bench: ## speed and memory beside peers, on 100 MB and 1 GB (release build, about 15 minutes cold)
+	$(CARGO) build --locked --release -p stream --bins --examples
+	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100 1000
+
+bench-quick: ## the same on 100 MB only
+	$(CARGO) build --locked --release -p stream --bins --examples
+	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100
+
+$(VENV)/ready: tests/outside/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/outside/requirements.txt
+	touch $@
+
+clean: ## remove what the targets above made
+	$(CARGO) clean
+	rm -rf $(VENV) demo-out bench-data

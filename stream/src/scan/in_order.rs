@@ -1,0 +1,143 @@
+//! Work on all cores whose results arrive in the order of the input, with bounded memory.
+//!
+//! Object names are made from their content, so the same input must be cut the same way on every run, whatever the
+//! timing of the threads. Each unit of work therefore has a short channel of its own, and the taker empties these
+//! channels in unit order. A worker that is ahead waits on its full channel; units are claimed in order, so the unit
+//! the taker waits for always has a worker.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+/// Messages a unit may have waiting before its worker pauses.
+const MESSAGES_PER_UNIT: usize = 2;
+/// Units per thread that may be finished before their turn.
+const UNITS_AHEAD: usize = 16;
+
+/// Says whether anybody still wants the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// The taker gave up: stop early.
+    Stop,
+}
+
+/// Hands the messages of one unit to the taker.
+pub struct Emit<'s, M>(&'s SyncSender<M>);
+
+impl<M> Emit<'_, M> {
+    /// Passes a message on; waits while the taker is behind.
+    pub fn send(&self, message: M) -> Flow {
+        if self.0.send(message).is_ok() { Flow::Continue } else { Flow::Stop }
+    }
+}
+
+/// Runs `work` for every unit on `threads` threads; `take` gets the messages in unit order on the calling thread.
+///
+/// The first error of `take` ends the run: workers stop at their next message.
+pub fn in_order<U, M, E>(
+    units: &[U],
+    threads: usize,
+    work: impl Fn(usize, &U, &Emit<'_, M>) + Sync,
+    mut take: impl FnMut(M) -> Result<(), E>,
+) -> Result<(), E>
+where
+    U: Sync,
+    M: Send,
+{
+    let threads = threads.clamp(1, units.len().max(1));
+    let next = AtomicUsize::new(0);
+    let (announce, announced) = sync_channel(threads * UNITS_AHEAD);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (announce, next, work) = (announce.clone(), &next, &work);
+            scope.spawn(move || claim_units(units, next, &announce, work));
+        }
+        drop(announce);
+        take_in_order(units.len(), announced, &mut take)
+    })
+}
+
+fn claim_units<U, M>(
+    units: &[U],
+    next: &AtomicUsize,
+    announce: &SyncSender<(usize, Receiver<M>)>,
+    work: &(impl Fn(usize, &U, &Emit<'_, M>) + Sync),
+) {
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(unit) = units.get(index) else { return };
+        let (sender, receiver) = sync_channel(MESSAGES_PER_UNIT);
+        if announce.send((index, receiver)).is_err() {
+            return;
+        }
+        work(index, unit, &Emit(&sender));
+    }
+}
+
+fn take_in_order<M, E>(
+    units: usize,
+    announced: Receiver<(usize, Receiver<M>)>,
+    take: &mut impl FnMut(M) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut waiting = BTreeMap::new();
+    for index in 0..units {
+        while !waiting.contains_key(&index) {
+            // A closed channel means a worker panicked; the scope passes that panic on when it joins.
+            let Ok((claimed, receiver)) = announced.recv() else { return Ok(()) };
+            waiting.insert(claimed, receiver);
+        }
+        for message in waiting.remove(&index).into_iter().flatten() {
+            take(message)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_in_unit_order_whatever_the_threads_do() {
+        let units: Vec<usize> = (0..500).collect();
+        for threads in [1, 2, 7] {
+            let mut taken = Vec::new();
+            let result = in_order(
+                &units,
+                threads,
+                |_, unit, emit| {
+                    for part in 0..(unit % 5) {
+                        if unit % 11 == 0 {
+                            thread::yield_now();
+                        }
+                        emit.send((*unit, part));
+                    }
+                },
+                |message| {
+                    taken.push(message);
+                    Ok::<(), ()>(())
+                },
+            );
+            let expected: Vec<_> = units.iter().flat_map(|unit| (0..unit % 5).map(move |part| (*unit, part))).collect();
+            assert_eq!(result, Ok(()));
+            assert_eq!(taken, expected);
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_taker_stops_the_workers() {
+        let units: Vec<u64> = (0..1_000_000).collect();
+        let result = in_order(
+            &units,
+            4,
+            |_, unit, emit| {
+                emit.send(*unit);
+            },
+            |unit| if unit == 3 { Err("disk full") } else { Ok(()) },
+        );
+        assert_eq!(result, Err("disk full"));
+    }
+}
