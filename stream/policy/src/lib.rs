@@ -2,6 +2,7 @@
 mod document;
 mod malformed;
 mod pattern;
+mod read;
 
 pub use document::{
     Comparison, Condition, Effect, Kind, Operator, Policy, Principal, Quantifier, Scope, Service, Statement, Test,
@@ -9,3 +10,4 @@ pub use document::{
 };
 pub use malformed::{Fault, Malformed, Position};
 pub use pattern::{MAX_PATTERN_BYTES, Pattern, Token, Variable};
+pub use read::Limits;
