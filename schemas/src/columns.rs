@@ -56,6 +56,9 @@ pub struct Table {
     pub columns: &'static [Column],
     /// Columns looked up by exact value, which get a bloom filter.
     pub bloom: &'static [&'static str],
+    /// Columns that decide which of several copies of a row readers keep: the smallest, nulls last. What is still
+    /// equal after these is decided by the object name.
+    pub first_copy: &'static [&'static str],
 }
 
 /// The partition columns of every table, strings with leading zeros, by event time in UTC.
@@ -78,6 +81,7 @@ pub const VIOLATIONS: Table = Table {
     id: "violation_id",
     time: "event_time",
     bloom: &["violation_id", "event_id", "principal_arn", "target_arn", "access_key_id"],
+    first_copy: &["detected_at", "sequence_number"],
     columns: &[
         required("violation_id", Text, "UUIDv5 of account, eventID and rule name"),
         required("event_id", Text, "eventID of the CloudTrail event, derived from its content when absent"),
@@ -145,6 +149,7 @@ pub const REMEDIATION_LOGS: Table = Table {
     id: "remediation_id",
     time: "event_time",
     bloom: &["remediation_id", "violation_id", "event_id", "principal_arn", "target_arn"],
+    first_copy: &["timestamp"],
     columns: &[
         required("remediation_id", Text, "UUIDv5 of violation, action and attempt"),
         required("violation_id", Text, "Violation that asked for the repair"),
@@ -180,6 +185,7 @@ pub const AUDIT_LOG: Table = Table {
     id: "event_id",
     time: "timestamp",
     bloom: &["event_id", "correlation_id"],
+    first_copy: &[],
     columns: &[
         required("event_id", Text, "eventId of the bus event"),
         required("timestamp", Timestamp, "timestamp of the bus event, UTC"),
@@ -201,6 +207,7 @@ pub const IAM_EVENTS: Table = Table {
     id: "event_id",
     time: "event_time",
     bloom: &["event_id", "principal_arn"],
+    first_copy: &["account_id"],
     columns: &[
         required("event_id", Text, "eventID of the CloudTrail event, derived from its content when absent"),
         required("event_time", Timestamp, "eventTime of the CloudTrail event, UTC"),

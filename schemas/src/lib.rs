@@ -1,10 +1,12 @@
-//! The records this system hands to others: table columns, rows, and the files rendered from them.
+//! The records this system hands to others: table columns, rows, bus entries, and the files rendered from them.
 //!
-//! Nothing here reads or writes anything. Read [`columns`](TABLES) first, then [`Violation`].
+//! Nothing here reads or writes anything. Read [`TABLES`] first, then [`Violation`], then [`record_batch`].
 
+mod batch;
 mod columns;
 mod rows;
 
+pub use batch::{SchemaError, arrow_schema, arrow_type, record_batch};
 pub use columns::{
     AUDIT_LOG, Column, IAM_EVENTS, Kind, PARTITION_COLUMNS, Presence, REMEDIATION_LOGS, TABLES, Table, VIOLATIONS,
 };

@@ -140,6 +140,8 @@ pub mod millis {
 
     /// Writes `2024-01-01T12:00:00Z`.
     pub fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+        // Through milliseconds, so that a leap second (23:59:60) becomes the second after, which every reader knows.
+        let time = DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(*time);
         let format = if time.timestamp_subsec_millis() == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
         serializer.serialize_str(&time.to_rfc3339_opts(format, true))
     }
