@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use serde::Serialize;
 
-use crate::columns::{Kind, Presence, Table};
+use crate::columns::{Column, Kind, Presence, Table};
 
 /// What can go wrong when rows are turned into what others read.
 #[derive(Debug, thiserror::Error)]
@@ -56,18 +56,35 @@ pub fn arrow_type(kind: Kind) -> DataType {
 ///
 /// Carries no metadata, so that a batch read back from a file has an equal schema.
 pub fn arrow_schema(table: &Table) -> SchemaRef {
-    let field = |column: &crate::Column| {
-        Field::new(column.name, arrow_type(column.kind), column.presence == Presence::Optional)
-    };
+    let field =
+        |column: &Column| Field::new(column.name, arrow_type(column.kind), column.presence == Presence::Optional);
     Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// Rows as one batch in the order given. Serde field names are column names; a field that is no column is an error,
 /// a column that is no field is null. The text of one column may sum up to 2 GiB, so cut very large inputs into batches.
 pub fn record_batch(table: &Table, rows: &[impl Serialize]) -> Result<RecordBatch, SchemaError> {
-    let refused = |source| SchemaError::Rows { table: table.name, source };
+    decode(table, rows).map_err(|source| SchemaError::Rows { table: table.name, source })
+}
+
+fn decode(table: &Table, rows: &[impl Serialize]) -> Result<RecordBatch, ArrowError> {
     let schema = arrow_schema(table);
-    let mut decoder = ReaderBuilder::new(schema.clone()).with_strict_mode(true).build_decoder().map_err(refused)?;
-    decoder.serialize(rows).map_err(refused)?;
-    Ok(decoder.flush().map_err(refused)?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
+    // The decoder knows no zone by name unless the whole time zone database is compiled in: it reads with the offset.
+    let reading = Arc::new(Schema::new(table.columns.iter().map(offset_field).collect::<Vec<_>>()));
+    let mut decoder = ReaderBuilder::new(reading).with_strict_mode(true).build_decoder()?;
+    decoder.serialize(rows)?;
+    let Some(batch) = decoder.flush()? else { return Ok(RecordBatch::new_empty(schema)) };
+    let named = batch.columns().iter().map(|values| match values.as_primitive_opt::<TimestampMillisecondType>() {
+        Some(times) => Arc::new(times.clone().with_timezone("UTC")) as ArrayRef,
+        None => values.clone(),
+    });
+    RecordBatch::try_new(schema, named.collect())
+}
+
+fn offset_field(column: &Column) -> Field {
+    let data_type = match arrow_type(column.kind) {
+        DataType::Timestamp(unit, _) => DataType::Timestamp(unit, Some("+00:00".into())),
+        other => other,
+    };
+    Field::new(column.name, data_type, column.presence == Presence::Optional)
 }

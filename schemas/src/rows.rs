@@ -19,6 +19,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Every value.
+    pub const ALL: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
     /// The name as written in rules, rows and messages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,6 +45,11 @@ pub enum RuleAction {
     Remediate,
 }
 
+impl RuleAction {
+    /// Every value.
+    pub const ALL: [RuleAction; 3] = [RuleAction::Log, RuleAction::Alert, RuleAction::Remediate];
+}
+
 /// Whether the API call changed anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +60,11 @@ pub enum Outcome {
     Failure,
 }
 
+impl Outcome {
+    /// Every value.
+    pub const ALL: [Outcome; 2] = [Outcome::Success, Outcome::Failure];
+}
+
 /// How sure a verdict is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,6 +73,11 @@ pub enum Certainty {
     Must,
     /// Holds if the conditions are met.
     May,
+}
+
+impl Certainty {
+    /// Every value.
+    pub const ALL: [Certainty; 2] = [Certainty::Must, Certainty::May];
 }
 
 /// One row of `violations`, and the `violation` object on the bus. Fields are described in [`crate::VIOLATIONS`].
