@@ -15,6 +15,8 @@ use hashbrown::HashTable;
 pub(crate) const MAX_STATES: u32 = 20_000;
 /// 64-bit words one comparison may touch while it explores, before it answers "unknown".
 pub(crate) const MAX_WORDS: u64 = 8_000_000;
+/// Size of each letter table, in 64-bit words.
+const MAX_TABLE_WORDS: usize = 1 << 18;
 /// First character of the private use area that stands for values nobody knows, such as `${aws:username}`.
 const FIRST_PRIVATE: u32 = 0xF_0000;
 /// Witnesses spell "any other character" with the first of these that no pattern names.
@@ -48,7 +50,7 @@ impl Step {
     fn named(self) -> Option<char> {
         match self {
             Step::One(letter) | Step::Fold(letter) => Some(letter),
-            Step::Variable(number) => char::from_u32(FIRST_PRIVATE + u32::from(number)),
+            Step::Variable(number) => placeholder(number),
             _ => None,
         }
     }
@@ -80,6 +82,16 @@ impl Step {
     }
 }
 
+/// The character that stands for the value of the variable with this number.
+pub(crate) fn placeholder(number: u16) -> Option<char> {
+    char::from_u32(FIRST_PRIVATE + u32::from(number))
+}
+
+/// The number of the variable that a character stands for.
+pub(crate) fn variable_number(letter: char) -> Option<u16> {
+    u32::from(letter).checked_sub(FIRST_PRIVATE).and_then(|number| u16::try_from(number).ok())
+}
+
 /// How much one comparison may still explore.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -106,9 +118,10 @@ impl Budget {
         }
     }
 
-    /// States taken so far.
-    pub(crate) fn states_used(&self) -> u32 {
-        MAX_STATES - self.states
+    /// Goes on with what is left of both.
+    pub(crate) fn keep_smaller(&mut self, other: Budget) {
+        self.states = self.states.min(other.states);
+        self.words = self.words.min(other.words);
     }
 }
 
@@ -161,6 +174,60 @@ fn skip_runs(pattern: &[Step], live: &mut [bool]) {
     }
 }
 
+/// True when some text may match both patterns. A variable may have any value.
+pub(crate) fn overlaps(a: &[Step], b: &[Step]) -> bool {
+    let width = b.len() + 1;
+    let mut live = vec![false; width];
+    let mut next = vec![false; width];
+    if let Some(first) = live.first_mut() {
+        *first = true;
+    }
+    for step in a.iter().map(Some).chain([None]) {
+        next.fill(false);
+        let loops = step.is_some_and(|step| is_open(*step));
+        for at in 0..width {
+            if live.get(at) != Some(&true) {
+                continue;
+            }
+            let other = b.get(at);
+            let open = other.is_some_and(|other| is_open(*other));
+            let meets = matches!((step, other), (Some(step), Some(other)) if meets(*step, *other));
+            let stays = open || (loops && meets);
+            if stays && let Some(slot) = live.get_mut(at + 1) {
+                *slot = true;
+            }
+            // `a` moves on: past a run for free, past a letter together with `b`.
+            let target = if meets && !open { at + 1 } else { at };
+            if (loops || meets)
+                && let Some(slot) = next.get_mut(if loops { at } else { target })
+            {
+                *slot = true;
+            }
+        }
+        if step.is_some() {
+            std::mem::swap(&mut live, &mut next);
+        }
+    }
+    live.last() == Some(&true)
+}
+
+fn is_open(step: Step) -> bool {
+    step.is_run() || matches!(step, Step::Variable(_))
+}
+
+/// Whether one character can be part of both steps.
+fn meets(a: Step, b: Step) -> bool {
+    match (a, b) {
+        (Step::Variable(_), _) | (_, Step::Variable(_)) => true,
+        (Step::One(_) | Step::Fold(_), _) => {
+            let letter = a.named();
+            b.takes(letter) || (matches!(a, Step::Fold(_)) && b.takes(letter.map(|l| l.to_ascii_uppercase())))
+        }
+        (_, Step::One(_) | Step::Fold(_)) => meets(b, a),
+        _ => true,
+    }
+}
+
 /// Bitset automaton over a few patterns. Its memory is kept from one use to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Automaton {
@@ -183,7 +250,6 @@ pub(crate) struct Automaton {
     known: HashTable<u32>,
     shown: HashTable<u32>,
     next: Vec<u64>,
-    path: Vec<u32>,
 }
 
 /// A reachable state: which patterns match, and a shortest text that shows it.
@@ -228,7 +294,9 @@ impl Automaton {
         budget: &mut Budget,
         visit: &mut dyn FnMut(&Found<'_>) -> ControlFlow<()>,
     ) -> Explored {
-        self.load(patterns, required);
+        if !self.load(patterns, required) || !budget.take(self.eat.len(), 1) {
+            return Explored::Capped;
+        }
         self.start(patterns);
         let mut at = 0u32;
         while (at as usize) < self.came_from.len() {
@@ -244,8 +312,8 @@ impl Automaton {
         Explored::All
     }
 
-    /// Fills the tables for these patterns.
-    fn load(&mut self, patterns: &[&[Step]], required: usize) {
+    /// Fills the tables for these patterns; false when they would be too large.
+    fn load(&mut self, patterns: &[&[Step]], required: usize) -> bool {
         self.letters.clear();
         self.letters.push(':');
         for step in patterns.iter().flat_map(|pattern| pattern.iter()) {
@@ -259,6 +327,9 @@ impl Automaton {
         let positions: usize = patterns.iter().map(|pattern| pattern.len() + 1).sum();
         self.words = positions.div_ceil(64).max(1);
         let rows = self.words * (self.letters.len() + 1);
+        if rows > MAX_TABLE_WORDS {
+            return false;
+        }
         for table in [&mut self.eat, &mut self.stay, &mut self.cares] {
             table.clear();
             table.resize(rows, 0);
@@ -283,6 +354,7 @@ impl Automaton {
             self.accept_at.push(bit);
             bit += 1;
         }
+        true
     }
 
     fn load_step(&mut self, step: Step, bit: usize) {
@@ -290,7 +362,16 @@ impl Automaton {
             set(&mut self.run, bit);
         }
         let any_other = step.takes(None);
-        for row in 0..=self.letters.len() {
+        let row = |letter: char| self.letters.binary_search(&letter).map_or(0, |row| row + 1);
+        // A step that names its letter has a place in one row, or in two; the others in nearly all rows.
+        let rows = match step {
+            Step::Fold(letter) => vec![row(letter), row(letter.to_ascii_uppercase())],
+            _ => match step.named() {
+                Some(letter) => vec![row(letter)],
+                None => (0..=self.letters.len()).collect(),
+            },
+        };
+        for row in rows {
             let letter = row.checked_sub(1).and_then(|row| self.letters.get(row)).copied();
             let takes = step.takes(letter);
             let at = row * self.words * 64 + bit;
@@ -368,9 +449,8 @@ impl Automaton {
         self.states.extend_from_slice(&self.next);
         self.came_from.push((if number == 0 { 0 } else { from }, row));
         let states = &self.states;
-        self.known.insert_unique(hash, number, |&other| {
-            super::automaton::hash(row_of(states, words, other).iter().copied())
-        });
+        self.known
+            .insert_unique(hash, number, |&other| super::automaton::hash(row_of(states, words, other).iter().copied()));
     }
 
     /// Whether all required patterns match in this state and no earlier state had the same matches.
