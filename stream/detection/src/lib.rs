@@ -7,7 +7,9 @@ mod books;
 mod change;
 mod event;
 mod identity;
+mod limits;
 mod members;
+mod split;
 pub mod yaml;
 
 pub use books::{Books, Imbalance};
@@ -17,3 +19,5 @@ pub use change::{
 };
 pub use event::{CloudTrailEvent, EventError, MAX_EVENT_DEPTH, Resource, UNKNOWN_ACCOUNT, base_name};
 pub use identity::{SessionIssuer, UserIdentity};
+pub use limits::{Limits, RATIO_FLOOR_BYTES};
+pub use split::{Part, Splitter};
