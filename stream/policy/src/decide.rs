@@ -122,7 +122,7 @@ fn is_caller(principal: &Principal, caller: Caller<'_>, request: &Request<'_>) -
 }
 
 /// Whether `arn:aws:sts::1:assumed-role/NAME/SESSION` is a session of `arn:aws:iam::1:role/PATH/NAME`.
-fn is_session_of(session: &str, role: &str) -> bool {
+pub(crate) fn is_session_of(session: &str, role: &str) -> bool {
     let (Some((front, rest)), Some((role_front, role_path))) =
         (session.split_once(":assumed-role/"), role.split_once(":role/"))
     else {

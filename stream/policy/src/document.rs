@@ -4,6 +4,9 @@
 //! [`Policy::malformed`]. Where the text is ambiguous the reading is the dangerous one: wider for an
 //! Allow, narrower for a Deny, so that a trick in the text never hides a grant.
 
+use std::fmt;
+
+use crate::guard::Guard;
 use crate::malformed::Malformed;
 use crate::pattern::Pattern;
 
@@ -110,6 +113,8 @@ pub struct Statement {
     pub resources: Scope<Pattern>,
     /// One entry for each operator and key; all of them must hold.
     pub conditions: Vec<Condition>,
+    /// What the conditions amount to when there is no request to test them with.
+    pub guard: Guard,
 }
 
 /// `Effect`.
@@ -271,6 +276,60 @@ impl Operator {
             return None;
         }
         Some(Self { test, negated, if_exists, quantifier })
+    }
+}
+
+impl fmt::Display for Operator {
+    /// The name as IAM writes it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.quantifier {
+            Quantifier::Single => {}
+            Quantifier::AnyValue => out.write_str("ForAnyValue:")?,
+            Quantifier::AllValues => out.write_str("ForAllValues:")?,
+        }
+        let not = if self.negated { "Not" } else { "" };
+        match self.test {
+            Test::StringEquals => write!(out, "String{not}Equals")?,
+            Test::StringEqualsIgnoreCase => write!(out, "String{not}EqualsIgnoreCase")?,
+            Test::StringLike => write!(out, "String{not}Like")?,
+            Test::Arn => write!(out, "Arn{not}Like")?,
+            Test::Numeric(comparison) => write!(out, "Numeric{not}{comparison}")?,
+            Test::Date(comparison) => write!(out, "Date{not}{comparison}")?,
+            Test::Bool => out.write_str("Bool")?,
+            Test::Binary => out.write_str("BinaryEquals")?,
+            Test::IpAddress => write!(out, "{not}IpAddress")?,
+            Test::Null => out.write_str("Null")?,
+        }
+        out.write_str(if self.if_exists { "IfExists" } else { "" })
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Equal => "Equals",
+            Self::Less => "LessThan",
+            Self::LessOrEqual => "LessThanEquals",
+            Self::Greater => "GreaterThan",
+            Self::GreaterOrEqual => "GreaterThanEquals",
+        })
+    }
+}
+
+/// Values of a condition repeated in its `Display` form; the others are counted.
+const SHOWN_VALUES: usize = 3;
+
+impl fmt::Display for Condition {
+    /// `StringEquals aws:PrincipalOrgID [o-1, o-2]`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} [", self.operator, self.key_as_written)?;
+        for (position, value) in self.values.iter().take(SHOWN_VALUES).enumerate() {
+            write!(out, "{}{}", if position == 0 { "" } else { ", " }, value.source())?;
+        }
+        match self.values.len().saturating_sub(SHOWN_VALUES) {
+            0 => out.write_str("]"),
+            more => write!(out, ", and {more} more]"),
+        }
     }
 }
 

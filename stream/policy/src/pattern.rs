@@ -155,6 +155,14 @@ impl Pattern {
         }
     }
 
+    /// The text every match begins with.
+    pub(crate) fn leading_text(&self) -> &str {
+        match self.tokens.first() {
+            Some(Token::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     /// True when the pattern contains a policy variable.
     pub fn has_variable(&self) -> bool {
         self.shape == Shape::Variable

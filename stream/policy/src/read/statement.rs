@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::json::Node;
 use super::{Reader, Seen, quoted, shortened};
 use crate::document::{Condition, Effect, Kind, Principal, Scope, Service, Statement};
+use crate::guard::guard;
 use crate::malformed::Fault;
 use crate::pattern::{MAX_PATTERN_BYTES, Pattern};
 
@@ -73,7 +74,8 @@ impl Reader<'_> {
             return;
         }
         let effect = effect.unwrap_or(Effect::Allow);
-        statements.push(Statement { index, sid, effect, principals, actions, resources, conditions });
+        let guard = guard(effect, &conditions);
+        statements.push(Statement { index, sid, effect, principals, actions, resources, conditions, guard });
     }
 
     fn elements<'n, 't>(&mut self, place: &mut Place<'_>, entries: &'n [(Cow<'t, str>, Node<'t>)]) -> Elements<'n, 't> {

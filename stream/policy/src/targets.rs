@@ -1,0 +1,66 @@
+//! Which resources an action can be used on: `Action: *` on a bucket grants nothing in IAM.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::pattern::Pattern;
+
+/// The resources that count for one action.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Target {
+    /// ARN forms, any of them; none means any resource at all.
+    pub(crate) forms: Vec<Pattern>,
+    /// Resources that do not count.
+    pub(crate) except: Vec<Pattern>,
+}
+
+impl Target {
+    /// Only resources of this pattern.
+    pub(crate) fn within(pattern: Pattern) -> Self {
+        Self { forms: vec![pattern], except: Vec::new() }
+    }
+}
+
+const METHOD_RESOURCES: &str = include_str!("../data/method-resources.tsv");
+
+/// Actions that hand out credentials of a user: with one's own user as the only target they raise nothing.
+const CREDENTIAL_ACTIONS: [&str; 3] = ["iam:createaccesskey", "iam:createloginprofile", "iam:updateloginprofile"];
+
+static TARGETS: LazyLock<HashMap<String, Target>> = LazyLock::new(|| {
+    let mut targets = HashMap::new();
+    for line in METHOD_RESOURCES.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((action, forms)) = line.split_once('\t') {
+            let action = action.to_ascii_lowercase();
+            let forms: Vec<Pattern> = forms.split(' ').map(|form| Pattern::resource(form, false)).collect();
+            let except = excepted(&action);
+            targets.insert(action, Target { forms, except });
+        }
+    }
+    targets
+});
+
+/// Policies of AWS itself (account `aws`) cannot be edited, whatever a document grants on them.
+fn excepted(action: &str) -> Vec<Pattern> {
+    let mut except = Vec::new();
+    if action.starts_with("iam:") {
+        except.push(Pattern::resource("arn:*:iam::aws:*", false));
+    }
+    if CREDENTIAL_ACTIONS.contains(&action) {
+        except.push(Pattern::resource("arn:*:iam::*:user/${aws:username}", true));
+        except.push(Pattern::resource("arn:*:iam::*:user/*/${aws:username}", true));
+    }
+    except
+}
+
+/// The resources of an action, given in lower case. Unknown actions may be used on anything.
+pub(crate) fn of_action(action: &str) -> Cow<'static, Target> {
+    match TARGETS.get(action) {
+        Some(target) => Cow::Borrowed(target),
+        None if action.starts_with("iam:") => Cow::Owned(Target {
+            forms: vec![Pattern::resource("arn:*:iam::*:*", false), Pattern::exact_value("*", false)],
+            except: Vec::new(),
+        }),
+        None => Cow::Owned(Target::default()),
+    }
+}
