@@ -1,0 +1,53 @@
+//! What can go wrong, in words that say what to do.
+
+use datafusion::error::DataFusionError;
+
+/// Why no answer can be given. Files that cannot be read are no error: they are left out and named.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyticsError {
+    /// The lake cannot be opened or listed.
+    #[error(transparent)]
+    Lake(#[from] lake::LakeError),
+    /// The query is no SQL, names something that does not exist, or does more than read.
+    #[error("{0}")]
+    Sql(String),
+    /// A query could not be answered.
+    #[error("query failed: {0}")]
+    Query(Box<DataFusionError>),
+    /// An answer does not have the columns this program expects: a fault of this program.
+    #[error("unexpected answer of a query of the report: {0}")]
+    Answer(#[from] serde_json::Error),
+    /// Nowhere to read from.
+    #[error("which lake? give --audit DIR or --audit s3://BUCKET/PREFIX, or set AUDIT_BUCKET")]
+    NoLakeGiven,
+    /// The folder given as lake is not there.
+    #[error("there is no folder {0}: check --audit, or let `detector scan … --audit {0}` write it first")]
+    NoSuchFolder(String),
+    /// The result cannot be written.
+    #[error("cannot write {to}: {source}")]
+    Write {
+        /// File or stream.
+        to: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl AnalyticsError {
+    /// True when the reader of standard output has gone, as `| head` does: a quiet end, not a fault.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, AnalyticsError::Write { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<DataFusionError> for AnalyticsError {
+    fn from(error: DataFusionError) -> Self {
+        AnalyticsError::Query(Box::new(error))
+    }
+}
+
+impl From<datafusion::arrow::error::ArrowError> for AnalyticsError {
+    fn from(error: datafusion::arrow::error::ArrowError) -> Self {
+        AnalyticsError::from(DataFusionError::from(error))
+    }
+}

@@ -1,0 +1,145 @@
+//! Which files a query reads, and whether they can be read.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::DefaultParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::{FileScanConfig, ParquetFileReaderFactory};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::DataFusionError;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+use schemas::{TABLES, Table, arrow_schema};
+
+use crate::error::AnalyticsError;
+
+/// Footers read at the same time.
+const FOOTERS_AT_ONCE: usize = 16;
+
+/// Every file that a plan would read.
+pub(crate) fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Vec<ObjectMeta> {
+    let mut files = Vec::new();
+    let mut open = vec![Arc::clone(plan)];
+    while let Some(plan) = open.pop() {
+        let scan = plan.downcast_ref::<DataSourceExec>();
+        if let Some(scan) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()) {
+            files.extend(scan.file_groups.iter().flat_map(|group| group.iter()).map(|file| file.object_meta.clone()));
+        }
+        open.extend(plan.children().into_iter().cloned());
+    }
+    // A large file may be split among threads.
+    files.sort_by(|a, b| a.location.cmp(&b.location));
+    files.dedup_by(|a, b| a.location == b.location);
+    files
+}
+
+/// Reads the footers into the cache the query will use. Answers the files that cannot be read, with the reason.
+pub(crate) async fn check_footers(
+    store: &Arc<dyn ObjectStore>,
+    cache: &Arc<FileMetadataCache>,
+    files: &[ObjectMeta],
+) -> Result<Vec<(Path, String)>, AnalyticsError> {
+    let checks = files.iter().map(|file| async move {
+        let footer = DFParquetMetadata::new(store.as_ref(), file).with_file_metadata_cache(Some(Arc::clone(cache)));
+        let fault = match footer.fetch_metadata().await {
+            Ok(metadata) => schema_fault(file, &metadata),
+            Err(error) => Some(fault_of(error)?),
+        };
+        Ok::<_, AnalyticsError>(fault.map(|reason| (file.location.clone(), reason)))
+    });
+    let found: Vec<_> = futures::stream::iter(checks).buffered(FOOTERS_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Decodes files whole, one after the other. Answers those that cannot be decoded, with the reason.
+pub(crate) async fn decode(
+    store: &Arc<dyn ObjectStore>,
+    files: &[ObjectMeta],
+) -> Result<Vec<(Path, String)>, AnalyticsError> {
+    let readers = DefaultParquetFileReaderFactory::new(Arc::clone(store));
+    let mut faults = Vec::new();
+    for file in files {
+        let read = async {
+            let whole = PartitionedFile::from(file.clone());
+            let reader: Box<dyn AsyncFileReader> =
+                readers.create_reader(0, whole, None, &ExecutionPlanMetricsSet::new())?;
+            let mut batches = ParquetRecordBatchStreamBuilder::new(reader).await?.build()?;
+            while batches.try_next().await?.is_some() {}
+            Ok::<_, DataFusionError>(())
+        };
+        if let Err(error) = read.await {
+            faults.push((file.location.clone(), fault_of(error)?));
+        }
+    }
+    Ok(faults)
+}
+
+/// An error of the object store, outside of any query.
+pub(crate) fn store_error(error: object_store::Error) -> AnalyticsError {
+    AnalyticsError::from(DataFusionError::ObjectStore(Box::new(error)))
+}
+
+/// The fault of one file; an error when it is the store that does not answer, which says nothing about the file.
+fn fault_of(error: DataFusionError) -> Result<String, AnalyticsError> {
+    use object_store::Error::{Generic, NotFound, PermissionDenied};
+    match error.find_root() {
+        DataFusionError::ObjectStore(cause) => match cause.as_ref() {
+            NotFound { .. } => Ok("it is not there any more".to_owned()),
+            PermissionDenied { .. } => Ok("no permission to read it".to_owned()),
+            Generic { store: "LocalFileSystem", source } => Ok(first_line(&source.to_string())),
+            _ => Err(error.into()),
+        },
+        DataFusionError::ParquetError(cause) => {
+            Ok(format!("not a readable Parquet file: {}", first_line(&cause.to_string())))
+        }
+        other => Ok(format!("not a readable Parquet file: {}", first_line(&other.to_string()))),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What keeps a readable Parquet file from being part of its table.
+fn schema_fault(file: &ObjectMeta, metadata: &ParquetMetaData) -> Option<String> {
+    let folder = file.location.parts().next()?;
+    let table = TABLES.into_iter().find(|table| table.name == folder.as_ref())?;
+    let about = metadata.file_metadata();
+    match parquet_to_arrow_schema(about.schema_descr(), about.key_value_metadata()) {
+        Err(error) => Some(format!("its schema cannot be read: {}", first_line(&error.to_string()))),
+        Ok(found) => column_fault(table, &found),
+    }
+}
+
+fn column_fault(table: &Table, found: &datafusion::arrow::datatypes::Schema) -> Option<String> {
+    for name in [table.id, table.time] {
+        if found.field_with_name(name).is_err() {
+            return Some(format!("it has no column {name}, so its rows are not rows of {}", table.name));
+        }
+    }
+    arrow_schema(table).fields().iter().find_map(|column| {
+        let held = found.field_with_name(column.name()).ok()?.data_type();
+        let fits = same_kind(column.data_type(), held);
+        (!fits).then(|| format!("its column {} holds {held} instead of {}", column.name(), column.data_type()))
+    })
+}
+
+/// True when values of one type can be read as the other without a change of meaning.
+fn same_kind(column: &DataType, held: &DataType) -> bool {
+    match (column, held) {
+        (_, DataType::Dictionary(_, values)) => same_kind(column, values),
+        (DataType::Utf8, held) => matches!(held, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
+        (DataType::Timestamp(..), held) => matches!(held, DataType::Timestamp(..)),
+        (DataType::Int64 | DataType::Int32, held) => held.is_signed_integer(),
+        (column, held) => column == held,
+    }
+}

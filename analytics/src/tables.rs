@@ -1,0 +1,226 @@
+//! The tables of a lake, ready for SQL.
+//!
+//! `violations_raw` and its like list the Parquet files; `violations` and its like are the deduplicating views that
+//! people query, the same text as in Athena. `audit_log` has no view: its rows are counted, repeats and all. A condition
+//! on `year`, `month` or `day` reaches the listing, so that other partitions are never opened.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::MemTable;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use lake::Lake;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+use schemas::{PARTITION_COLUMNS, TABLES, Table, arrow_schema, athena_view, physical_name};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::error::AnalyticsError;
+use crate::files;
+use crate::month::Month;
+use crate::reading::ReadOnly;
+use crate::statement;
+
+/// Name under which the query engine knows the lake, wherever it is.
+const STORE: &str = "lake://audit/";
+
+/// Memory for the footers of the files of one run, so that a footer is read once.
+const FOOTER_CACHE_BYTES: usize = 256 << 20;
+
+/// A file that is not part of the answers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LeftOut {
+    /// Path below the root of the lake.
+    pub file: String,
+    /// Why it cannot be used.
+    pub reason: String,
+}
+
+/// The answer to one query.
+#[derive(Debug)]
+pub struct Answer {
+    /// Columns of the answer, also when there are no rows.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+}
+
+/// The tables of one lake. Files that cannot be read are found before the first query that needs them, and left out.
+pub struct Tables {
+    ctx: SessionContext,
+    store: Arc<ReadOnly>,
+    checked: BTreeSet<Path>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Tables {
+    /// The four tables of the lake; one whose folder does not exist is empty.
+    pub async fn open(lake: &Lake) -> Result<Tables, AnalyticsError> {
+        let store = Arc::new(ReadOnly::new(lake.store(), lake.root().clone()));
+        let ctx = SessionContext::new_with_config_rt(session_config(), runtime()?);
+        ctx.register_object_store(&store_url()?, Arc::clone(&store) as Arc<dyn ObjectStore>);
+        for table in TABLES {
+            ctx.register_table(physical_name(table), Arc::new(listing(table)?))?;
+            if let Some(view) = deduplicating_view(table) {
+                ctx.sql(&view).await?;
+            }
+        }
+        Ok(Tables { ctx, store, checked: BTreeSet::new(), left_out: Vec::new() })
+    }
+
+    /// Answers one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE.
+    ///
+    /// A file of the answer that cannot be read is left out and the query is planned again; each round leaves out at
+    /// least one file more, so this ends.
+    pub async fn query(&mut self, sql: &str) -> Result<Answer, AnalyticsError> {
+        loop {
+            let plan = self.plan(sql).await?;
+            let files = files::of_plan(&plan);
+            if self.check(&files).await? {
+                continue;
+            }
+            match collect(Arc::clone(&plan), self.ctx.task_ctx()).await {
+                Ok(batches) => return Ok(Answer { schema: plan.schema(), batches }),
+                Err(error) => {
+                    if !self.find_unreadable(&files).await? {
+                        return Err(statement::explain_failure(sql, error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows of a query as values. The columns are the fields.
+    pub(crate) async fn rows<T: DeserializeOwned>(&mut self, sql: &str) -> Result<Vec<T>, AnalyticsError> {
+        let answer = self.query(sql).await?;
+        let mut writer = arrow::json::ArrayWriter::new(Vec::new());
+        writer.write_batches(&answer.batches.iter().collect::<Vec<_>>())?;
+        writer.finish()?;
+        let json = writer.into_inner();
+        if json.is_empty() { Ok(Vec::new()) } else { Ok(serde_json::from_slice(&json)?) }
+    }
+
+    /// Makes answers a table of their own, in place of one of that name.
+    pub(crate) fn keep(&self, name: &str, answers: Vec<Answer>) -> Result<(), AnalyticsError> {
+        let Some(first) = answers.first() else { return Ok(()) };
+        let schema = Arc::clone(&first.schema);
+        let parts = answers.into_iter().map(|answer| answer.batches).collect();
+        self.ctx.deregister_table(name)?;
+        self.ctx.register_table(name, Arc::new(MemTable::try_new(schema, parts)?))?;
+        Ok(())
+    }
+
+    /// The months for which the lake has a folder of this table, oldest first.
+    pub(crate) async fn months(&self, table: &Table) -> Result<Vec<Month>, AnalyticsError> {
+        let mut months = BTreeSet::new();
+        for year in self.folders(&Path::from(table.name)).await? {
+            for month in self.folders(&year).await? {
+                let value = |path: &Path, key: &str| Some(path.filename()?.strip_prefix(key)?.to_owned());
+                let named = value(&year, "year=").zip(value(&month, "month="));
+                months.extend(named.and_then(|(year, month)| format!("{year}-{month}").parse::<Month>().ok()));
+            }
+        }
+        Ok(months.into_iter().collect())
+    }
+
+    /// Files left out so far, by path.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        let mut left_out = self.left_out.clone();
+        left_out.sort();
+        left_out
+    }
+
+    /// Paths below the root of the lake of the files of which anything was read so far.
+    pub fn opened(&self) -> Vec<String> {
+        self.store.opened().iter().map(Path::to_string).collect()
+    }
+
+    async fn folders(&self, under: &Path) -> Result<Vec<Path>, AnalyticsError> {
+        let listed = self.store.list_with_delimiter(Some(under)).await.map_err(files::store_error)?;
+        Ok(listed.common_prefixes)
+    }
+
+    async fn plan(&self, sql: &str) -> Result<Arc<dyn ExecutionPlan>, AnalyticsError> {
+        let only_reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = self.ctx.sql_with_options(sql, only_reading).await.map_err(|e| statement::explain(sql, e))?;
+        frame.create_physical_plan().await.map_err(|e| statement::explain(sql, e))
+    }
+
+    /// Reads the footers of files not seen before. True when one of them had to be left out.
+    async fn check(&mut self, files: &[ObjectMeta]) -> Result<bool, AnalyticsError> {
+        let new: Vec<_> = files.iter().filter(|file| !self.checked.contains(&file.location)).cloned().collect();
+        let cache = self.ctx.runtime_env().cache_manager.get_file_metadata_cache();
+        let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
+        let faults = files::check_footers(&store, &cache, &new).await?;
+        self.checked.extend(new.into_iter().map(|file| file.location));
+        Ok(self.leave_out(faults))
+    }
+
+    /// Decodes every file of a failed query. True when one of them had to be left out.
+    async fn find_unreadable(&mut self, files: &[ObjectMeta]) -> Result<bool, AnalyticsError> {
+        let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
+        let faults = files::decode(&store, files).await?;
+        Ok(self.leave_out(faults))
+    }
+
+    fn leave_out(&mut self, faults: Vec<(Path, String)>) -> bool {
+        let any = !faults.is_empty();
+        for (path, reason) in faults {
+            tracing::warn!(file = %path, reason, "file left out");
+            self.left_out.push(LeftOut { file: path.to_string(), reason });
+            self.store.leave_out(path);
+        }
+        any
+    }
+}
+
+/// The view of Athena, which knows the object of a row as "$path". Here there is no such column: copies of a row that
+/// are alike in all that comes before it are copies of one delivery.
+fn deduplicating_view(table: &Table) -> Option<String> {
+    athena_view(table).map(|view| view.replace(", \"$path\"", ""))
+}
+
+fn store_url() -> Result<Url, AnalyticsError> {
+    Url::parse(STORE).map_err(|error| AnalyticsError::Query(Box::new(error_of(error))))
+}
+
+fn error_of(error: url::ParseError) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(error))
+}
+
+fn session_config() -> SessionConfig {
+    SessionConfig::new()
+        .with_information_schema(true)
+        // Statistics would be read from files before they are checked.
+        .with_collect_statistics(false)
+        .set_bool("datafusion.sql_parser.collect_spans", true)
+}
+
+fn runtime() -> Result<Arc<RuntimeEnv>, AnalyticsError> {
+    let mut cache = CacheManagerConfig::default().with_metadata_cache_limit(FOOTER_CACHE_BYTES);
+    // A cached listing lists the whole table, even when a query asks for one month of many years.
+    cache.list_files_cache_limit = 0;
+    Ok(RuntimeEnvBuilder::new().with_cache_manager(cache).build_arc()?)
+}
+
+/// The files of a table. Columns are taken by name, and any may be missing in an old file, whose rows then hold null.
+fn listing(table: &Table) -> Result<ListingTable, AnalyticsError> {
+    let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
+    let schema = Schema::new(arrow_schema(table).fields().iter().map(nullable).collect::<Vec<_>>());
+    let partitions = PARTITION_COLUMNS.iter().map(|name| ((*name).to_owned(), DataType::Utf8)).collect();
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
+        .with_file_extension(".parquet")
+        .with_table_partition_cols(partitions);
+    let url = ListingTableUrl::parse(format!("{STORE}{}/", table.name))?;
+    let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(Arc::new(schema));
+    Ok(ListingTable::try_new(config)?)
+}
