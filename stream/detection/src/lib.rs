@@ -5,10 +5,15 @@
 
 mod books;
 mod change;
+mod envelope;
 mod event;
 mod identity;
+mod interest;
 mod limits;
 mod members;
+mod redact;
+mod rule_tests;
+mod rules;
 mod split;
 pub mod yaml;
 
@@ -17,7 +22,15 @@ pub use change::{
     Change, Document, DocumentUse, EventKind, Extracted, LookUp, TargetType, UnknownKind, change, extract, kind_of,
     names_of,
 };
+pub use envelope::{Opening, Other, Piece, Reason, Unreadable, open};
 pub use event::{CloudTrailEvent, EventError, MAX_EVENT_DEPTH, Resource, UNKNOWN_ACCOUNT, base_name};
 pub use identity::{SessionIssuer, UserIdentity};
+pub use interest::Interest;
 pub use limits::{Limits, RATIO_FLOOR_BYTES};
+pub use redact::{MAX_SECRET_DEPTH, REDACTED, SECRET_KEYS, redact, redact_event};
+pub use rule_tests::{DEFAULT_ACCOUNT, DEFAULT_TIME, DEFAULT_USER, RuleTest, TestResult, complete, run_tests};
+pub use rules::{
+    DocumentName, DocumentRequest, Documents, Evaluation, Evidence, Explained, MAX_NAME_CHARS, MAX_RULES, Moment,
+    Remediation, Rule, RuleError, RuleMatch, RuleSet, Truth,
+};
 pub use split::{Part, Splitter};

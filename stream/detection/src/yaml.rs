@@ -9,5 +9,6 @@ mod fields;
 mod node;
 
 pub use fault::{At, Fault, Faults, Level, closest};
+pub(crate) use fields::choose;
 pub use fields::{Fields, Text};
 pub use node::{Entry, MAX_FILE_BYTES, MAX_NODES, Node, Scalar, Tree, parse};

@@ -121,7 +121,10 @@ pub fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
     if text.len() > MAX_FILE_BYTES {
         faults.error(
             At::default(),
-            format!("file of {} bytes is over the limit of {MAX_FILE_BYTES}; split it or remove what is unused", text.len()),
+            format!(
+                "file of {} bytes is over the limit of {MAX_FILE_BYTES}; split it or remove what is unused",
+                text.len()
+            ),
         );
         return None;
     }
@@ -224,8 +227,8 @@ impl<'de> Visitor<'de> for NodeVisitor<'_, '_> {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Node, E> {
-        let scalar = serde_json::Number::from_f64(number)
-            .map_or_else(|| Scalar::Text(number.to_string()), Scalar::Number);
+        let scalar =
+            serde_json::Number::from_f64(number).map_or_else(|| Scalar::Text(number.to_string()), Scalar::Number);
         self.take(scalar)
     }
 

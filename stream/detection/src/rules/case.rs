@@ -1,0 +1,201 @@
+//! One event before the rules, with its change and its documents, each read at most once for all rules.
+
+use super::documents::DocumentName;
+use super::documents::{DocumentRequest, Documents, Found, before_request, judged_request};
+use crate::change::{Change, Document, DocumentUse, EventKind};
+use crate::event::{CloudTrailEvent, UNKNOWN_ACCOUNT};
+use policy::{Escalations, Exposure, Kind, Policy, Surroundings};
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+/// What can be seen of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight<'c> {
+    /// There is none: events of this kind carry none, or nothing was in force.
+    Nothing,
+    /// Its text.
+    Text(&'c str),
+    /// There is one and it cannot be seen. The reason is a phrase for a sentence.
+    NotVisible(&'static str),
+}
+
+/// One event before the rules.
+#[derive(Debug)]
+pub(crate) struct Case<'c> {
+    pub(crate) event: &'c CloudTrailEvent<'c>,
+    pub(crate) change: Option<&'c Change<'c>>,
+    documents: &'c Documents,
+    judged: OnceCell<Option<Policy>>,
+    before: OnceCell<Option<Policy>>,
+    escalations: OnceCell<Escalations>,
+    exposure: OnceCell<Exposure>,
+    flat: OnceCell<Option<String>>,
+    fields: OnceCell<serde_json::Value>,
+}
+
+impl<'c> Case<'c> {
+    pub(crate) fn new(
+        event: &'c CloudTrailEvent<'c>,
+        change: Option<&'c Change<'c>>,
+        documents: &'c Documents,
+    ) -> Case<'c> {
+        Case {
+            event,
+            change,
+            documents,
+            judged: OnceCell::new(),
+            before: OnceCell::new(),
+            escalations: OnceCell::new(),
+            exposure: OnceCell::new(),
+            flat: OnceCell::new(),
+            fields: OnceCell::new(),
+        }
+    }
+
+    /// The document the event is about: written, attached, detached or put in force by it.
+    pub(crate) fn judged_sight(&self) -> Sight<'_> {
+        let Some(change) = self.change else { return Sight::Nothing };
+        match &change.document {
+            Document::None | Document::Details(_) => Sight::Nothing,
+            Document::Policy(text) => Sight::Text(text),
+            Document::LookUp(_) => self.look_up(judged_request(self.event, change), "it is not in the event"),
+            Document::Omitted => {
+                self.look_up(judged_request(self.event, change), "CloudTrail left the request out as too large")
+            }
+            Document::Missing => self.look_up(judged_request(self.event, change), "the request carries none"),
+        }
+    }
+
+    /// The document that was in force before the event.
+    pub(crate) fn before_sight(&self) -> Sight<'_> {
+        let Some(change) = self.change else { return Sight::Nothing };
+        match change.kind {
+            // What did not exist or was not attached granted nothing.
+            EventKind::ManagedPolicyCreate | EventKind::ManagedPolicyAttach | EventKind::PermissionSet => {
+                Sight::Nothing
+            }
+            EventKind::TrustPolicy if self.event.event_name == "CreateRole" => Sight::Nothing,
+            EventKind::ManagedPolicyDetach => self.judged_sight(),
+            _ => self.look_up(before_request(self.event, change), "the version before is not known"),
+        }
+    }
+
+    /// Whether the event takes the document away, so that nothing is in force after it.
+    pub(crate) fn takes_away(&self) -> bool {
+        self.change.is_some_and(|change| {
+            matches!(
+                change.kind,
+                EventKind::InlinePolicyDelete
+                    | EventKind::ManagedPolicyDetach
+                    | EventKind::ManagedPolicyDelete
+                    | EventKind::ManagedPolicyVersionDelete
+                    | EventKind::BoundaryRemoved
+                    | EventKind::ResourcePolicyDelete
+                    | EventKind::OrgPolicyDetach
+            )
+        })
+    }
+
+    fn look_up(&self, request: Option<DocumentRequest>, hidden: &'static str) -> Sight<'_> {
+        let Some(request) = request else { return Sight::NotVisible(hidden) };
+        match self.documents.get(&request) {
+            Found::Text(text) => return Sight::Text(text),
+            Found::Nothing => return Sight::Nothing,
+            Found::Unknown => {}
+        }
+        match bundled(&request) {
+            Some(text) => Sight::Text(text),
+            None => Sight::NotVisible(hidden),
+        }
+    }
+
+    /// The judged document, parsed.
+    pub(crate) fn judged(&self) -> Option<&Policy> {
+        self.judged.get_or_init(|| self.parsed(self.judged_sight())).as_ref()
+    }
+
+    /// The document before, parsed.
+    pub(crate) fn before(&self) -> Option<&Policy> {
+        self.before.get_or_init(|| self.parsed(self.before_sight())).as_ref()
+    }
+
+    /// Ways in which the judged document, which the caller has at hand, lets its holder raise its privilege.
+    pub(crate) fn escalations(&self, judged: &Policy) -> &Escalations {
+        self.escalations.get_or_init(|| judged.escalations())
+    }
+
+    /// Whom the judged document lets in, seen from the account of the event.
+    pub(crate) fn exposure(&self, judged: &Policy) -> &Exposure {
+        self.exposure.get_or_init(|| {
+            let account = Some(self.event.account_id()).filter(|account| *account != UNKNOWN_ACCOUNT);
+            judged.exposure(&Surroundings { account: account.map(str::to_owned), ..Surroundings::default() })
+        })
+    }
+
+    fn parsed(&self, sight: Sight<'_>) -> Option<Policy> {
+        match sight {
+            Sight::Text(text) => Some(Policy::parse(text, self.kind())),
+            Sight::Nothing | Sight::NotVisible(_) => None,
+        }
+    }
+
+    /// What the document is attached to.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.change.and_then(|change| change.document_use) {
+            // A boundary grants nothing; read as a grant it tells how much it lets pass, which is what rules ask.
+            Some(DocumentUse::Identity | DocumentUse::Boundary) | None => Kind::Identity,
+            Some(DocumentUse::Trust) => Kind::Trust,
+            Some(DocumentUse::Session) => Kind::Boundary,
+            Some(DocumentUse::Organization) => Kind::Scp,
+            Some(DocumentUse::Resource) => {
+                // An unknown service is still a resource policy, which `from_word` takes for granted but for "".
+                let service = self.event.event_source.split('.').next().filter(|service| !service.is_empty());
+                Kind::from_word(service.unwrap_or("other"))
+            }
+        }
+    }
+
+    /// The judged document for text conditions; see [`super::check::flat`].
+    pub(crate) fn flat_text(&self) -> Option<&str> {
+        let flatten = || match self.judged_sight() {
+            Sight::Text(text) => Some(super::check::flat(text)),
+            Sight::Nothing | Sight::NotVisible(_) => None,
+        };
+        self.flat.get_or_init(flatten).as_deref()
+    }
+
+    /// The whole event as JSON.
+    pub(crate) fn fields(&self) -> &serde_json::Value {
+        self.fields.get_or_init(|| serde_json::from_str(self.event.raw).unwrap_or_default())
+    }
+}
+
+/// The document of an AWS-managed policy, which is the same in every account.
+fn bundled(_request: &DocumentRequest) -> Option<&'static str> {
+    None
+}
+
+/// What would have to be fetched to judge the event; `compares` when the version before is asked for, too.
+pub(crate) fn needs(case: &Case<'_>, compares: bool) -> Vec<DocumentRequest> {
+    let Some(change) = case.change else { return Vec::new() };
+    let mut requests = HashSet::new();
+    if matches!(case.judged_sight(), Sight::NotVisible(_)) {
+        requests.extend(judged_request(case.event, change));
+    }
+    if compares && matches!(case.before_sight(), Sight::NotVisible(_)) {
+        requests.extend(before_request(case.event, change));
+    }
+    let mut requests: Vec<_> = requests.into_iter().collect();
+    requests.sort();
+    requests
+}
+
+impl DocumentName {
+    /// ARN of the managed policy, if it is one.
+    pub fn policy_arn(&self) -> Option<&str> {
+        match self {
+            DocumentName::ManagedPolicy { arn, .. } => Some(arn),
+            _ => None,
+        }
+    }
+}
