@@ -55,7 +55,9 @@ fn properties(table: &Table, rows: usize) -> Result<WriterProperties, ParquetErr
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_column_index_truncate_length(Some(STATISTICS_BYTES))
-        .set_sorting_columns(Some(sorting_columns(table)));
+        .set_sorting_columns(Some(sorting_columns(table)))
+        // Each id is there once, so a dictionary of ids would hold them all a second time.
+        .set_column_dictionary_enabled(path(table.id), false);
     for name in table.bloom {
         // The writer folds a filter that turns out too large, so the row count is a safe guess.
         let distinct = rows.clamp(1, ROW_GROUP_ROWS) as u64;

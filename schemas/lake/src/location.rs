@@ -66,10 +66,9 @@ impl Lake {
 
     /// URL of the folder of a table, with a slash at its end.
     pub fn table_url(&self, table: &str) -> String {
-        let base = self.store_url.as_str().trim_end_matches('/');
-        let root = self.root.as_ref();
-        let separator = if root.is_empty() { "" } else { "/" };
-        format!("{base}{separator}{root}/{table}/")
+        let base = self.store_url.as_str();
+        let base = base.strip_suffix('/').unwrap_or(base);
+        format!("{base}/{}/", self.path(table))
     }
 
     /// Prefix of every key of the lake inside its store; empty for a whole bucket.
