@@ -307,6 +307,22 @@ fn new_access(case: &Case<'_>, leaf: &Leaf) -> Answered {
     }
 }
 
+/// Whether the event grants anything that was not granted before; `None` when that cannot be told.
+pub(super) fn grows(case: &Case<'_>) -> Option<bool> {
+    if case.judged_sight() == Sight::Nothing {
+        return None;
+    }
+    if case.takes_away() {
+        return Some(false);
+    }
+    let (before, after) = both_sides(case).ok()?;
+    match gained(&Leaf::NewAccess, before, after, "").0 {
+        Truth::Must => Some(true),
+        Truth::No => Some(false),
+        Truth::May | Truth::Unknown => None,
+    }
+}
+
 fn lost_deny(case: &Case<'_>, leaf: &Leaf) -> Answered {
     match both_sides(case) {
         Err(_) => (Truth::Unknown, None),

@@ -358,7 +358,7 @@ pub(super) fn is_account_pattern(text: &str) -> bool {
 }
 
 /// Addresses and CIDR blocks.
-pub(crate) fn read_networks(key: &str, given: &[Text], faults: &mut Faults) -> Vec<IpNet> {
+fn read_networks(key: &str, given: &[Text], faults: &mut Faults) -> Vec<IpNet> {
     let mut networks = Vec::with_capacity(given.len());
     for Text { at, text } in given {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {

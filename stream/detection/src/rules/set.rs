@@ -4,7 +4,7 @@ use super::case::{Case, needs};
 use super::check::Check;
 use super::documents::{DocumentRequest, Documents};
 use super::leaf::Leaf;
-use super::policy_answers::Evidence;
+use super::policy_answers::{Evidence, grows};
 use super::read::read_rules;
 use super::rule::{Explained, Rule};
 use super::truth::Truth;
@@ -61,6 +61,9 @@ pub struct Evaluation<'r> {
     pub undecided: Vec<&'r Rule>,
     /// Rules whose evaluation failed.
     pub errors: Vec<RuleError>,
+    /// Whether the document grants what the one before did not; `None` when they could not be compared, or no rule
+    /// matched and nobody asks.
+    pub new_access: Option<bool>,
 }
 
 impl RuleSet {
@@ -146,6 +149,9 @@ impl RuleSet {
                     reason: panic_text(panic.as_ref()),
                 }),
             }
+        }
+        if !evaluation.matches.is_empty() {
+            evaluation.new_access = catch_unwind(AssertUnwindSafe(|| grows(&case))).unwrap_or_default();
         }
         evaluation
     }
