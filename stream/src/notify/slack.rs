@@ -1,0 +1,10 @@
+//! Slack: what is told, where, how often, and how it gets there.
+//!
+//! Pure: [`config`], [`route`], [`blocks`], [`storm`], [`limits`]. Edges: `ledger` (who was told, in the object store),
+//! `send` (HTTP), `webhook` (where to).
+
+pub mod blocks;
+pub mod config;
+pub mod fields;
+pub mod limits;
+pub mod route;
