@@ -25,5 +25,5 @@ pub use truth::Truth;
 
 pub(crate) use check::Wording;
 pub(crate) use documents::{before_request, judged_request};
-pub(crate) use read::SEVERITIES;
+pub(crate) use read::{SEVERITIES, tell_repeated_names};
 pub(crate) use read_checks::{check_value, read_accounts};

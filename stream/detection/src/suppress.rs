@@ -5,7 +5,7 @@
 //! CRITICAL violations are never held back.
 
 use crate::event::{CloudTrailEvent, base_name};
-use crate::rules::{RuleSet, Wording, check_value, read_accounts};
+use crate::rules::{RuleSet, Wording, check_value, read_accounts, tell_repeated_names};
 use crate::yaml::{At, Fault, Faults, Fields, Level, Node, Text, closest, parse};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use ipnet::IpNet;
@@ -154,15 +154,8 @@ fn read_root(root: &Node, rules: Option<&RuleSet>, faults: &mut Faults) -> Vec<S
         faults.error(fields.at("suppressions"), message);
         return Vec::new();
     }
-    let mut entries: Vec<Suppression> = Vec::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let Some(entry) = read_entry(node, index, rules, faults) else { continue };
-        if let Some(first) = entries.iter().find(|first| first.label == entry.label) {
-            let message = format!("an entry of this name stands in line {} already; names must differ", first.at.line);
-            faults.error(entry.at, message);
-        }
-        entries.push(entry);
-    }
+    tell_repeated_names(nodes, faults);
+    let entries = nodes.iter().enumerate().filter_map(|(index, node)| read_entry(node, index, rules, faults)).collect();
     faults.within(None);
     entries
 }

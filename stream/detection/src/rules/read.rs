@@ -55,15 +55,17 @@ fn read_root(root: &Node, faults: &mut Faults) -> Vec<ReadRule> {
     rules
 }
 
-fn tell_repeated_names(nodes: &[Node], faults: &mut Faults) {
+/// Tells every name that stands in the list twice.
+pub(crate) fn tell_repeated_names(nodes: &[Node], faults: &mut Faults) {
     let mut first: HashMap<String, At> = HashMap::new();
     for node in nodes {
         let Some(name) = node.get("name").and_then(Node::text) else { continue };
         let at = node.get("name").map_or(node.at, |name| name.at);
         faults.within(Some(&name));
         match first.get(&name) {
-            Some(before) => faults
-                .error(at, format!("a rule of this name stands in line {} already; names must differ", before.line)),
+            Some(before) => {
+                faults.error(at, format!("this name stands in line {} already; names must differ", before.line));
+            }
             None => {
                 first.insert(name, at);
             }

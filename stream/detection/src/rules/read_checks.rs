@@ -255,11 +255,12 @@ fn read_fields(fields: Fields<'_>, checks: &mut Vec<Check>, faults: &mut Faults)
         faults.error(node.at, format!("event_fields must be a map of paths to values, found {}", node.kind()));
         return;
     };
+    let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    let Some(inner) = Fields::of(node, "event_fields", &keys, faults) else { return };
     for entry in entries {
         let root = entry.key.split('.').next().unwrap_or_default();
         let given = Text { at: entry.at, text: root.to_owned() };
         expect_known("event_fields", &given, &EVENT_FIELDS, faults);
-        let Some(inner) = Fields::of(node, "event_fields", &all_keys(node), faults) else { return };
         let values = inner.texts(&entry.key, faults).unwrap_or_default();
         if values.is_empty() {
             faults.error(entry.at, format!("{} has no value to compare with; list at least one", entry.key));
@@ -270,10 +271,6 @@ fn read_fields(fields: Fields<'_>, checks: &mut Vec<Check>, faults: &mut Faults)
         let path = entry.key.split('.').map(str::to_owned).collect();
         checks.push(Check::EventField(FieldTest { path, values: plain(&values) }));
     }
-}
-
-fn all_keys(node: &Node) -> Vec<&str> {
-    node.entries().unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect()
 }
 
 /// The inner `conditions` of the older form. Both lists describe the same danger in two dresses - attached by ARN or
