@@ -5,6 +5,7 @@
 
 mod books;
 mod change;
+mod decide;
 mod envelope;
 mod event;
 mod identity;
@@ -15,12 +16,16 @@ mod redact;
 mod rule_tests;
 mod rules;
 mod split;
+mod suppress;
 pub mod yaml;
 
 pub use books::{Books, Imbalance};
 pub use change::{
     Change, Document, DocumentUse, EventKind, Extracted, LookUp, TargetType, UnknownKind, change, extract, kind_of,
     names_of,
+};
+pub use decide::{
+    Arrival, Decided, EventKey, Judges, MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_PARAMETERS_BYTES, decide,
 };
 pub use envelope::{Opening, Other, Piece, Reason, Unreadable, open};
 pub use event::{CloudTrailEvent, EventError, MAX_EVENT_DEPTH, Resource, UNKNOWN_ACCOUNT, base_name};
@@ -34,3 +39,4 @@ pub use rules::{
     Remediation, Rule, RuleError, RuleMatch, RuleSet, Truth,
 };
 pub use split::{Part, Splitter};
+pub use suppress::{MAX_SUPPRESSIONS, Suppression, Suppressions};

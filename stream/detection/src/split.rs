@@ -147,6 +147,11 @@ pub(crate) fn split(bytes: &[u8], max_record_bytes: usize, sink: &mut dyn FnMut(
     Cut::new().run(&Input { bytes, is_last: true, max_record_bytes, lines: Lines::AreSpace }, sink);
 }
 
+/// Whether a key of the outermost object would stand right after `text`, which starts at the object's bracket.
+pub(crate) fn is_at_first_level(text: &[u8]) -> bool {
+    scan::ends_before_key(text)
+}
+
 impl Cut {
     fn new() -> Cut {
         Cut {

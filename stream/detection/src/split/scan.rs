@@ -96,3 +96,9 @@ impl Scan {
         Found::Nothing
     }
 }
+
+/// Whether a key of the outermost object would stand right after `text`, which starts at the object's bracket.
+pub(super) fn ends_before_key(text: &[u8]) -> bool {
+    let mut scan = Scan::default();
+    scan.run(text) == Found::Nothing && scan.depth == 1 && !scan.in_string && matches!(scan.last, b'{' | b',')
+}
