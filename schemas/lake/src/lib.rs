@@ -8,6 +8,7 @@
 //! dead-letters/2024-01-05/0123456789abcdef.json
 //! ```
 
+mod claims;
 mod dead_letter;
 mod encode;
 mod error;
@@ -17,6 +18,7 @@ mod order;
 mod s3;
 mod write;
 
+pub use claims::{Claim, Held, MAX_TRIES, minute_window};
 pub use dead_letter::{DeadLetter, MAX_RAW_BYTES, Source};
 pub use encode::encode;
 pub use error::LakeError;
