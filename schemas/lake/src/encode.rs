@@ -69,15 +69,16 @@ fn properties(table: &Table, rows: usize) -> Result<WriterProperties, ParquetErr
     Ok(json_columns(table, properties).build())
 }
 
-/// JSON text gets no statistics: nobody compares it. The raw event, last in its table, differs in each row, so a
+/// JSON text gets no statistics: nobody compares it. The raw event, the last of them, differs in each row, so a
 /// dictionary would only be built to be thrown away.
 fn json_columns(table: &Table, mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    for column in table.columns.iter().filter(|column| column.kind == Kind::Json) {
+    let json = || table.columns.iter().filter(|column| column.kind == Kind::Json);
+    for column in json() {
         properties = properties.set_column_statistics_enabled(path(column.name), EnabledStatistics::None);
     }
-    match table.columns.last() {
-        Some(raw) if raw.kind == Kind::Json => properties.set_column_dictionary_enabled(path(raw.name), false),
-        _ => properties,
+    match json().next_back() {
+        Some(raw) => properties.set_column_dictionary_enabled(path(raw.name), false),
+        None => properties,
     }
 }
 

@@ -49,7 +49,7 @@ impl Lake {
         }
     }
 
-    fn new(location: &str, store: Arc<dyn ObjectStore>, url: &str, root: Path) -> Result<Lake, LakeError> {
+    pub(crate) fn new(location: &str, store: Arc<dyn ObjectStore>, url: &str, root: Path) -> Result<Lake, LakeError> {
         let store_url = Url::parse(url).map_err(|error| refused(location, error))?;
         Ok(Lake { location: location.to_owned(), store, store_url, root })
     }
@@ -64,11 +64,12 @@ impl Lake {
         &self.store_url
     }
 
-    /// URL of the folder of a table, with a slash at its end.
+    /// URL of the folder of a table, with a slash at its end, encoded so that parsing it gives back the path.
     pub fn table_url(&self, table: &str) -> String {
-        let base = self.store_url.as_str();
-        let base = base.strip_suffix('/').unwrap_or(base);
-        format!("{base}/{}/", self.path(table))
+        let mut url = self.store_url.clone();
+        // The rest of what a URL cannot hold is encoded by `set_path`, which takes a percent sign to be encoded already.
+        url.set_path(&format!("{}/", self.path(table).as_ref().replace('%', "%25")));
+        url.into()
     }
 
     /// Prefix of every key of the lake inside its store; empty for a whole bucket.

@@ -123,3 +123,76 @@ impl CredentialProvider for Chain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::provider::future;
+
+    use super::*;
+
+    /// Hands out numbered keys, each valid for some time; fails after the second.
+    #[derive(Debug)]
+    struct Numbered {
+        asked: AtomicUsize,
+        valid_for: Duration,
+    }
+
+    impl ProvideCredentials for Numbered {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            let expiry = Some(SystemTime::now() + self.valid_for);
+            future::ProvideCredentials::ready(match number {
+                1 | 2 => Ok(Credentials::new(format!("key-{number}"), "secret", None, expiry, "numbered")),
+                _ => Err(aws_credential_types::provider::error::CredentialsError::provider_error("gone")),
+            })
+        }
+    }
+
+    async fn three_keys(valid_for: Duration) -> Vec<Option<String>> {
+        let provider = Numbered { asked: AtomicUsize::new(0), valid_for };
+        let chain = Chain::new(Some(SharedCredentialsProvider::new(provider)));
+        let mut keys = Vec::new();
+        for _ in 0..3 {
+            keys.push(chain.get_credential().await.ok().map(|credential| credential.key_id.clone()));
+        }
+        keys
+    }
+
+    #[tokio::test]
+    async fn credentials_are_asked_for_once_while_they_last() {
+        let first = Some("key-1".to_owned());
+        assert_eq!(three_keys(Duration::from_secs(3600)).await, [first.clone(), first.clone(), first]);
+    }
+
+    #[tokio::test]
+    async fn credentials_are_renewed_before_they_expire_and_used_until_then() {
+        let keys = three_keys(RENEW_BEFORE - Duration::from_secs(60)).await;
+        assert_eq!(keys, [Some("key-1".to_owned()), Some("key-2".to_owned()), Some("key-2".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn expired_credentials_that_cannot_be_renewed_are_an_error() {
+        let keys = three_keys(Duration::ZERO).await;
+        assert_eq!(keys, [Some("key-1".to_owned()), Some("key-2".to_owned()), None]);
+    }
+
+    #[test]
+    fn only_this_machine_is_reached_without_tls() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:9000", true),
+            ("http://[::1]:9000", true),
+            ("http://localhost", true),
+            ("http://s3.localhost:4566", true),
+            ("http://minio:9000", false),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).expect(url)), loopback, "{url}");
+        }
+    }
+}

@@ -85,3 +85,91 @@ impl Lake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use futures::stream::BoxStream;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use object_store::{
+        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
+        PutOptions, PutResult, Result,
+    };
+
+    use super::*;
+
+    /// A bucket where another writer is busy with the same object and gives up after some offers.
+    #[derive(Debug)]
+    struct Contended {
+        inner: InMemory,
+        refusals: AtomicUsize,
+    }
+
+    impl fmt::Display for Contended {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("contended")
+        }
+    }
+
+    #[async_trait]
+    impl ObjectStore for Contended {
+        async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+            let left = self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            match left {
+                Ok(_) => Err(StoreError::AlreadyExists { path: path.to_string(), source: "409 Conflict".into() }),
+                Err(_) => self.inner.put_opts(path, payload, options).await,
+            }
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            path: &Path,
+            options: PutMultipartOptions,
+        ) -> Result<Box<dyn MultipartUpload>> {
+            self.inner.put_multipart_opts(path, options).await
+        }
+
+        async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+            self.inner.get_opts(path, options).await
+        }
+
+        fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+            self.inner.delete_stream(paths)
+        }
+
+        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.inner.list(prefix)
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+            self.inner.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+            self.inner.copy_opts(from, to, options).await
+        }
+    }
+
+    fn contended(refusals: usize) -> Lake {
+        let store = Contended { inner: InMemory::new(), refusals: AtomicUsize::new(refusals) };
+        Lake::new("memory://", Arc::new(store), "memory:///", Path::default()).expect("lake")
+    }
+
+    #[tokio::test]
+    async fn an_object_said_to_exist_but_not_to_be_seen_is_offered_again() {
+        let lake = contended(OFFERS - 1);
+        assert_eq!(lake.create("key", Bytes::from_static(b"rows")).await.expect("created"), (4, true));
+        assert_eq!(lake.create("key", Bytes::from_static(b"rows")).await.expect("there"), (4, false));
+    }
+
+    #[tokio::test]
+    async fn an_object_never_seen_is_not_called_written() {
+        let error = contended(OFFERS).create("key", Bytes::from_static(b"rows")).await.expect_err("never stored");
+        assert!(matches!(error, LakeError::Write { .. }), "{error}");
+    }
+}
