@@ -100,7 +100,7 @@ pub fn change<'a>(event: &CloudTrailEvent<'a>) -> Option<Change<'a>> {
         boundary_arn: boundary_arn(event, row, reference.as_ref()),
         becomes_default: document::becomes_default(event, row),
         document: document::document(event, row),
-        document_use: DocumentUse::of(row.kind),
+        document_use: DocumentUse::of(row),
         subject,
         reference,
     })

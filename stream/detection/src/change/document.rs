@@ -47,8 +47,10 @@ pub enum DocumentUse {
 }
 
 impl DocumentUse {
-    pub(super) fn of(kind: EventKind) -> Option<DocumentUse> {
-        match kind {
+    pub(super) fn of(row: &Row) -> Option<DocumentUse> {
+        match row.kind {
+            // A profile of Roles Anywhere may carry the policy of its sessions.
+            EventKind::IdentityProvider if row.name == "CreateProfile" => Some(DocumentUse::Session),
             EventKind::InlinePolicyPut
             | EventKind::InlinePolicyDelete
             | EventKind::ManagedPolicyAttach
@@ -76,7 +78,7 @@ impl DocumentUse {
 /// The document of `event`, which `row` describes.
 pub(super) fn document<'a>(event: &CloudTrailEvent<'a>, row: &Row) -> Document<'a> {
     match (sent(event, row), row.content) {
-        (Some(raw), Content::Policy) => return Document::Policy(policy_text(raw)),
+        (Some(raw), Content::Policy | Content::Nothing) => return Document::Policy(policy_text(raw)),
         (Some(raw), Content::Details) if row.service != "lambda" => return Document::Details(Cow::Borrowed(raw.get())),
         _ => {}
     }

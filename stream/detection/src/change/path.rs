@@ -10,7 +10,7 @@ use crate::members::{Members, present, text};
 
 /// The value at `path` of the event; `a|b` is the first that is there. Empty paths lead nowhere.
 pub(super) fn at<'a>(event: &CloudTrailEvent<'a>, path: &str) -> Option<&'a RawValue> {
-    path.split('|').find_map(|path| match path.strip_prefix("responseElements.") {
+    path.split('|').filter(|path| !path.is_empty()).find_map(|path| match path.strip_prefix("responseElements.") {
         Some(path) => walk(event.response_elements?, path),
         None => in_request(event, path),
     })

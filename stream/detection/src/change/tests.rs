@@ -168,6 +168,7 @@ fn a_document_reaches_the_policy_parser_in_each_encoding_and_with_its_repeated_k
         ("iam", "PutUserPolicy", format!(r#"{{"policyDocument":{}}}"#, json!(&POLICY[..20])), &POLICY[..20]),
         ("s3", "PutBucketPolicy", format!(r#"{{"policy":[""],"bucketPolicy":{repeated}}}"#), repeated),
         ("secretsmanager", "PutResourcePolicy", format!(r#"{{"resourcePolicy":{POLICY}}}"#), POLICY),
+        ("rolesanywhere", "CreateProfile", format!(r#"{{"sessionPolicy":{}}}"#, json!(POLICY)), POLICY),
         ("sqs", "CreateQueue", format!(r#"{{"attribute":{{"Policy":{}}}}}"#, json!(POLICY)), POLICY),
         ("sqs", "CreateQueue", format!(r#"{{"attributes":{{"Policy":{}}}}}"#, json!(POLICY)), POLICY),
     ];
