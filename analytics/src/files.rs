@@ -25,6 +25,9 @@ use crate::error::AnalyticsError;
 /// Footers read at the same time.
 const FOOTERS_AT_ONCE: usize = 16;
 
+/// The fault of a file without a single byte.
+pub(crate) const EMPTY: &str = "not a readable Parquet file: it is empty";
+
 /// Every file that a plan would read.
 pub(crate) fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Vec<ObjectMeta> {
     let mut files = Vec::new();

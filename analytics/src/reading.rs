@@ -15,25 +15,36 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// Files that no listing shows any more, shared with the listings under way.
-type LeftOut = Arc<RwLock<BTreeSet<Path>>>;
+/// Files, shared with the listings under way.
+type Shared = Arc<RwLock<BTreeSet<Path>>>;
 
 /// An object store over one lake. Paths are relative to the root of the lake.
 #[derive(Debug)]
 pub(crate) struct ReadOnly {
     inner: PrefixStore<Arc<dyn ObjectStore>>,
-    left_out: LeftOut,
+    left_out: Shared,
+    empty: Shared,
     opened: RwLock<BTreeSet<Path>>,
 }
 
 impl ReadOnly {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, root: Path) -> Self {
-        ReadOnly { inner: PrefixStore::new(store, root), left_out: LeftOut::default(), opened: RwLock::default() }
+        ReadOnly {
+            inner: PrefixStore::new(store, root),
+            left_out: Shared::default(),
+            empty: Shared::default(),
+            opened: RwLock::default(),
+        }
     }
 
     /// Hides a file from every listing from now on.
     pub(crate) fn leave_out(&self, path: Path) {
         self.left_out.write().unwrap_or_else(PoisonError::into_inner).insert(path);
+    }
+
+    /// Parquet files without a single byte that were listed since the last call. No query opens them.
+    pub(crate) fn take_empty(&self) -> BTreeSet<Path> {
+        std::mem::take(&mut *self.empty.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The files of which something was read.
@@ -52,8 +63,16 @@ impl fmt::Display for ReadOnly {
     }
 }
 
-fn shown(left_out: &LeftOut, meta: &Result<ObjectMeta>) -> bool {
-    meta.as_ref().map_or(true, |meta| !left_out.read().unwrap_or_else(PoisonError::into_inner).contains(&meta.location))
+/// False for a file that is left out. Notes an empty one, which stays: the query engine skips it without a word.
+fn shown(left_out: &Shared, empty: &Shared, meta: &Result<ObjectMeta>) -> bool {
+    let Ok(meta) = meta else { return true };
+    if left_out.read().unwrap_or_else(PoisonError::into_inner).contains(&meta.location) {
+        return false;
+    }
+    if meta.size == 0 && meta.location.extension() == Some("parquet") {
+        empty.write().unwrap_or_else(PoisonError::into_inner).insert(meta.location.clone());
+    }
+    true
 }
 
 fn refused(operation: &str) -> Error {
@@ -73,8 +92,8 @@ impl ObjectStore for ReadOnly {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let left_out = Arc::clone(&self.left_out);
-        self.inner.list(prefix).filter(move |meta| std::future::ready(shown(&left_out, meta))).boxed()
+        let (left_out, empty) = (Arc::clone(&self.left_out), Arc::clone(&self.empty));
+        self.inner.list(prefix).filter(move |meta| std::future::ready(shown(&left_out, &empty, meta))).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

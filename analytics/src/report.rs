@@ -88,8 +88,9 @@ pub struct Day {
     pub low: i64,
 }
 
-/// One violation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One violation. What the file does not say is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs)] // the columns are described in `schemas::VIOLATIONS`
 pub struct Serious {
     pub violation_id: String,

@@ -160,7 +160,9 @@ impl Tables {
         let new: Vec<_> = files.iter().filter(|file| !self.checked.contains(&file.location)).cloned().collect();
         let cache = self.ctx.runtime_env().cache_manager.get_file_metadata_cache();
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
-        let faults = files::check_footers(&store, &cache, &new).await?;
+        let mut faults = files::check_footers(&store, &cache, &new).await?;
+        let empty = self.store.take_empty().into_iter().map(|path| (path, files::EMPTY.to_owned()));
+        faults.extend(empty);
         self.checked.extend(new.into_iter().map(|file| file.location));
         Ok(self.leave_out(faults))
     }

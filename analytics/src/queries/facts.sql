@@ -1,14 +1,15 @@
--- Violations of one month, counted by everything the report groups by.
+-- Violations of one month, counted by everything the report groups by. Columns of which files of other writers may
+-- have no value get one, so that no violation falls out of a section.
 SELECT
     '{period}' AS period,
     day,
-    rule_name,
+    COALESCE(rule_name, '(not given)') AS rule_name,
     severity,
     CASE severity WHEN 'CRITICAL' THEN 4 WHEN 'HIGH' THEN 3 WHEN 'MEDIUM' THEN 2 ELSE 1 END AS severity_rank,
-    account_id,
+    COALESCE(account_id, '(not given)') AS account_id,
     COALESCE(principal_arn, principal_name, '(not given)') AS principal,
     source_ip_address,
-    outcome,
+    COALESCE(outcome, 'success') AS outcome,
     COALESCE(suppressed, false) AS suppressed,
     suppressed_by,
     COALESCE(new_access, false) AS new_access,
@@ -17,12 +18,12 @@ FROM violations
 WHERE year = '{year}' AND month = '{month}'
 GROUP BY
     day,
-    rule_name,
+    COALESCE(rule_name, '(not given)'),
     severity,
-    account_id,
+    COALESCE(account_id, '(not given)'),
     COALESCE(principal_arn, principal_name, '(not given)'),
     source_ip_address,
-    outcome,
+    COALESCE(outcome, 'success'),
     COALESCE(suppressed, false),
     suppressed_by,
     COALESCE(new_access, false)

@@ -71,8 +71,17 @@ impl Page {
         self.line(&format!("{title}  {note}"));
     }
 
-    /// A table, indented. `left` names the columns aligned left.
-    fn table(&mut self, header: &[&str], left: &[usize], rows: Vec<Row>) {
+    /// A table of at most [`ROWS`] rows, indented. `left` names the columns aligned left.
+    fn table(&mut self, header: &[&str], left: &[usize], mut rows: Vec<Row>) {
+        let more = rows.len().saturating_sub(ROWS);
+        rows.truncate(ROWS);
+        self.whole_table(header, left, rows);
+        if more > 0 {
+            self.line(&format!("  … and {more} more: --format json or csv has all of them"));
+        }
+    }
+
+    fn whole_table(&mut self, header: &[&str], left: &[usize], rows: Vec<Row>) {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         match self.paint {
@@ -80,8 +89,7 @@ impl Page {
             Paint::Colour => table.enforce_styling(),
         };
         table.add_row(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Dim)).collect::<Row>());
-        let more = rows.len().saturating_sub(ROWS);
-        for row in rows.into_iter().take(ROWS) {
+        for row in rows {
             table.add_row(row);
         }
         for (place, column) in table.column_iter_mut().enumerate() {
@@ -91,9 +99,6 @@ impl Page {
         }
         for line in table.lines() {
             self.line(&format!("  {line}"));
-        }
-        if more > 0 {
-            self.line(&format!("  … and {more} more: --format json or csv has all of them"));
         }
     }
 
@@ -157,11 +162,8 @@ impl Page {
             row
         });
         let header = ["Day", "Total", "Critical", "High", "Medium", "Low", ""];
-        let rows: Vec<Row> = rows.collect();
-        for (part, rows) in rows.chunks(ROWS).enumerate() {
-            // A month has more days than a section has rows, and every one is shown.
-            self.table(if part == 0 { &header } else { &[] }, &[0, 6], rows.to_vec());
-        }
+        // A month has at most 31 days: all of them are shown.
+        self.whole_table(&header, &[0, 6], rows.collect());
     }
 
     fn most_serious(&mut self, report: &Report) {

@@ -1,0 +1,9 @@
+//! The program on lakes in temporary folders, written through crate `lake` as the detector writes them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod broken_files;
+mod errors;
+mod fixture;
+mod golden;
+mod sql;
+mod tables;
