@@ -141,7 +141,7 @@ impl Policy {
         for deny in self.denies(Certainty::Must).filter(|deny| deny.actions.contains(|p| p.matches(&action))) {
             let conditions: Vec<String> = deny.conditions.iter().map(ToString::to_string).collect();
             let when = if conditions.is_empty() { "some resources".to_owned() } else { conditions.join(" and ") };
-            words.push(format!("denied by statement {} for {when}", deny.index));
+            words.push(format!("denied by statement {} for {when}", deny.index + 1));
             if words.len() > MAX_REASONS {
                 break;
             }
@@ -365,7 +365,7 @@ impl Place<'_> {
             return self.pick(&candidates, effort).or_else(|| self.search(offered, None, effort));
         }
         for form in &self.target.forms {
-            if !(offered.is_any() || overlaps(&steps(offered), &steps(form))) {
+            if !may_meet(offered, form) {
                 continue;
             }
             let mut candidates = Vec::with_capacity(2);
@@ -426,6 +426,16 @@ impl Place<'_> {
     fn given_up(&self, offered: &Pattern, form: Option<&Pattern>) -> Option<String> {
         (self.bound == Certainty::May).then(|| example(form.unwrap_or(offered)))
     }
+}
+
+/// Whether some ARN of the form may match what is offered.
+fn may_meet(offered: &Pattern, form: &Pattern) -> bool {
+    // A star that ends a segment may run over colons, but no service has ARNs that contain another's.
+    let other_service = match (offered.arn_service(), form.arn_service()) {
+        (Some(offered), Some(wanted)) => offered != wanted,
+        _ => false,
+    };
+    offered.is_any() || !other_service && overlaps(&steps(offered), &steps(form))
 }
 
 /// Matches with each variable standing for its own text.

@@ -1,9 +1,12 @@
 //! Reads AWS IAM policies as IAM does. (being written)
+mod answer;
 mod automaton;
+pub mod catalogue;
 mod compare;
 mod condition;
 mod decide;
 mod document;
+mod explain;
 mod exposure;
 mod federation;
 mod grants;
@@ -20,12 +23,14 @@ mod targets;
 mod time;
 mod witness;
 
+pub use answer::{MAX_LINE_BYTES, answer};
 pub use compare::{AccessChange, Answer, Comparer, Reason, Relation, Witness, compare};
 pub use decide::{Decision, Documents, decide, decide_together};
 pub use document::{
     Comparison, Condition, Effect, Kind, Operator, Policy, Principal, Quantifier, Scope, Service, Statement, Test,
     Version,
 };
+pub use explain::explain;
 pub use exposure::{Exposure, Surroundings};
 pub use grants::{Certainty, Evidence, Finding};
 pub use guard::Guard;

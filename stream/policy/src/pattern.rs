@@ -94,6 +94,25 @@ impl Pattern {
         Self::from_tokens(source, segmented(source, reading, true))
     }
 
+    /// Form of the ARNs of a resource type, all six segments written out: wildcards in the first five never
+    /// leave their segment.
+    pub(crate) fn arn_form(source: &str) -> Self {
+        let reading = Reading { wildcards: true, variables: true, fold: false };
+        let mut tokens = Vec::new();
+        for (position, segment) in split_arn(source, true).into_iter().enumerate() {
+            let mut own = Vec::new();
+            tokenize_into(&mut own, segment, reading, position < 5);
+            if position > 0 {
+                push(&mut tokens, Token::Literal(":".into()));
+            }
+            for token in own {
+                let leaves = position < 5 && token == Token::Run;
+                push(&mut tokens, if leaves { Token::RunInSegment } else { token });
+            }
+        }
+        Self::from_tokens(source, tokens)
+    }
+
     /// Value of an ARN condition: segments as in [`resource`](Self::resource), but never completed.
     pub fn arn_value(source: &str, variables: bool) -> Self {
         let reading = Reading { wildcards: true, variables, fold: false };
@@ -153,6 +172,14 @@ impl Pattern {
             (Shape::Prefix, Some(Token::Literal(text))) => Some(text),
             _ => None,
         }
+    }
+
+    /// The service segment, when the pattern is a whole ARN (six segments) that fixes it.
+    pub(crate) fn arn_service(&self) -> Option<&str> {
+        let mut segments = self.source.split(':');
+        let service = segments.by_ref().nth(2)?;
+        let fixed = !service.is_empty() && !service.contains(['*', '?', '$']);
+        (fixed && segments.nth(2).is_some()).then_some(service)
     }
 
     /// The text every match begins with.

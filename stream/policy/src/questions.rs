@@ -10,10 +10,8 @@ use crate::methods::{Escalations, MethodSet};
 use crate::pattern::{Pattern, Token};
 use crate::witness::{Effort, Search, steps};
 
-/// Methods whose holder makes itself administrator with nobody's help: the administrators of Principal
-/// Mapper's definition, and their counterparts in Identity Center.
-const ADMIN_METHODS: [&str; 9] =
-    ["iam-001", "iam-005", "iam-007", "iam-008", "iam-009", "iam-010", "iam-011", "sso-002", "sso-003"];
+/// Methods whose holder makes itself administrator with nobody's help, as Principal Mapper defines them.
+const ADMIN_METHODS: [&str; 7] = ["iam-001", "iam-005", "iam-007", "iam-008", "iam-009", "iam-010", "iam-011"];
 
 impl Policy {
     /// Every action on every resource. *must*: no Deny and no Condition. *may*: conditions, or a Deny that

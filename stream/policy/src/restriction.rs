@@ -49,7 +49,9 @@ pub(crate) fn restricts_callers(condition: &Condition) -> bool {
 
 /// The condition says for whom a service may act.
 pub(crate) fn names_source(condition: &Condition) -> bool {
-    SOURCE_KEYS.contains(&&*condition.key) && demands_named_values(condition)
+    // CloudTrail uses a key for the trail named in the encryption context, by ARN with its account.
+    let by_context = condition.key.starts_with("kms:encryptioncontext:aws:");
+    (by_context || SOURCE_KEYS.contains(&&*condition.key)) && demands_named_values(condition)
 }
 
 /// The condition demands an external id.

@@ -32,7 +32,7 @@ static TARGETS: LazyLock<HashMap<String, Target>> = LazyLock::new(|| {
     for line in METHOD_RESOURCES.lines().filter(|line| !line.starts_with('#')) {
         if let Some((action, forms)) = line.split_once('\t') {
             let action = action.to_ascii_lowercase();
-            let forms: Vec<Pattern> = forms.split(' ').map(|form| Pattern::resource(form, false)).collect();
+            let forms: Vec<Pattern> = forms.split(' ').map(form).collect();
             let except = excepted(&action);
             targets.insert(action, Target { forms, except });
         }
@@ -40,15 +40,20 @@ static TARGETS: LazyLock<HashMap<String, Target>> = LazyLock::new(|| {
     targets
 });
 
+fn form(source: &str) -> Pattern {
+    // The actions without a resource are asked of the resource "*" itself.
+    if source == "*" { Pattern::exact_value(source, false) } else { Pattern::arn_form(source) }
+}
+
 /// Policies of AWS itself (account `aws`) cannot be edited, whatever a document grants on them.
 fn excepted(action: &str) -> Vec<Pattern> {
     let mut except = Vec::new();
     if action.starts_with("iam:") {
-        except.push(Pattern::resource("arn:*:iam::aws:*", false));
+        except.push(Pattern::arn_form("arn:*:iam::aws:*"));
     }
     if CREDENTIAL_ACTIONS.contains(&action) {
-        except.push(Pattern::resource("arn:*:iam::*:user/${aws:username}", true));
-        except.push(Pattern::resource("arn:*:iam::*:user/*/${aws:username}", true));
+        except.push(Pattern::arn_form("arn:*:iam::*:user/${aws:username}"));
+        except.push(Pattern::arn_form("arn:*:iam::*:user/*/${aws:username}"));
     }
     except
 }
@@ -57,10 +62,9 @@ fn excepted(action: &str) -> Vec<Pattern> {
 pub(crate) fn of_action(action: &str) -> Cow<'static, Target> {
     match TARGETS.get(action) {
         Some(target) => Cow::Borrowed(target),
-        None if action.starts_with("iam:") => Cow::Owned(Target {
-            forms: vec![Pattern::resource("arn:*:iam::*:*", false), Pattern::exact_value("*", false)],
-            except: Vec::new(),
-        }),
+        None if action.starts_with("iam:") => {
+            Cow::Owned(Target { forms: vec![form("arn:*:iam::*:*"), form("*")], except: Vec::new() })
+        }
         None => Cow::Owned(Target::default()),
     }
 }

@@ -1,0 +1,85 @@
+#![allow(clippy::print_stdout, clippy::indexing_slicing, missing_docs, reason = "a benchmark reports to people")]
+//! How long `compare` takes for every AWS-managed policy with one statement added.
+//!
+//! Besides the criterion figures for the whole set it prints the distribution over the policies, for three
+//! statements: one that grants something new, one whose grant is there already for many, and a Deny.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use policy::{Answer, Comparer, Kind, Policy, Statement, catalogue};
+
+const ADDED: [(&str, &str); 3] = [
+    ("an action", r#"{"Effect":"Allow","Action":"iam:CreateAccessKey","Resource":"*"}"#),
+    ("a wildcard", r#"{"Effect":"Allow","Action":["s3:Get*","ec2:*"],"Resource":"arn:aws:*:*:*:production-*"}"#),
+    ("a deny", r#"{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#),
+];
+/// The shortest of this many runs counts: the rest is noise of the machine.
+const RUNS: usize = 5;
+
+fn pairs(added: &str) -> Vec<(Policy, Policy)> {
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{added}]}}"#);
+    let added: Vec<Statement> = Policy::parse(&text, Kind::Identity).statements;
+    let policies = catalogue::managed_policies().map(|managed| Policy::parse(managed.document, Kind::Identity));
+    policies
+        .map(|old| {
+            let mut new = old.clone();
+            new.statements.extend(added.iter().cloned());
+            (old, new)
+        })
+        .collect()
+}
+
+fn distribution(name: &str, pairs: &[(Policy, Policy)]) {
+    let mut comparer = Comparer::default();
+    let mut times: Vec<Duration> = Vec::with_capacity(pairs.len());
+    let mut answers = [0; 3];
+    for (old, new) in pairs {
+        let mut best = Duration::MAX;
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            black_box(comparer.compare(black_box(old), black_box(new)));
+            best = best.min(start.elapsed());
+        }
+        times.push(best);
+        answers[match comparer.compare(old, new).new_access {
+            Answer::Yes(_) => 0,
+            Answer::No => 1,
+            Answer::Unknown(_) => 2,
+        }] += 1;
+    }
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let [yes, no, unknown] = answers;
+    println!(
+        "{name}: {} policies, new access {yes} yes {no} no {unknown} unknown; p50 {:?}, p90 {:?}, p99 {:?}, max {:?}",
+        times.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+fn compare_managed_policies(criterion: &mut Criterion) {
+    for (name, added) in ADDED {
+        let pairs = pairs(added);
+        distribution(name, &pairs);
+        let mut comparer = Comparer::default();
+        criterion.bench_function(&format!("all managed policies plus {name}"), |bencher| {
+            bencher.iter(|| {
+                for (old, new) in &pairs {
+                    black_box(comparer.compare(old, new));
+                }
+            });
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10);
+    targets = compare_managed_policies
+}
+criterion_main!(benches);
