@@ -51,12 +51,7 @@ pub struct Decided {
 }
 
 /// Judges one event. `documents` holds what [`RuleSet::needs`] asked for, as far as it could be had.
-pub fn decide(
-    event: &CloudTrailEvent<'_>,
-    judges: Judges<'_>,
-    documents: &Documents,
-    arrival: Arrival<'_>,
-) -> Decided {
+pub fn decide(event: &CloudTrailEvent<'_>, judges: Judges<'_>, documents: &Documents, arrival: Arrival<'_>) -> Decided {
     let change = change(event);
     let evaluation = judges.rules.evaluate(event, change.as_ref(), documents);
     let facts = row::Facts::new(event, change.as_ref(), arrival, evaluation.new_access);

@@ -1,10 +1,13 @@
 //! Each broken file beside its faults: `<name>.yaml` and the lines that `detector check` prints, in `<name>.txt`.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests, too
+
 use detection::yaml::Fault;
 use detection::{RuleSet, Suppressions};
 use std::path::Path;
 
-const RULES_FOR_SUPPRESSIONS: &str = "rules: [{name: Good, description: d, severity: LOW, action: log, conditions: {event_names: [CreateUser]}}]";
+const RULES_FOR_SUPPRESSIONS: &str =
+    "rules: [{name: Good, description: d, severity: LOW, action: log, conditions: {event_names: [CreateUser]}}]";
 
 fn faults_of(name: &str, text: &str) -> Vec<Fault> {
     if name.starts_with("suppress") {

@@ -29,9 +29,12 @@ mod tests {
 
     #[test]
     fn d24_an_event_of_two_trails_is_one_and_the_two_sides_of_a_call_across_accounts_are_two() {
-        let by_trail_1 = r#"{"eventName":"AssumeRole","eventID":"a","recipientAccountId":"111122223333","sharedEventID":"s"}"#;
-        let by_trail_2 = r#"{"eventID":"a","eventName":"AssumeRole","sharedEventID":"s","recipientAccountId":"111122223333"}"#;
-        let other_side = r#"{"eventName":"AssumeRole","eventID":"b","recipientAccountId":"444455556666","sharedEventID":"s"}"#;
+        let by_trail_1 =
+            r#"{"eventName":"AssumeRole","eventID":"a","recipientAccountId":"111122223333","sharedEventID":"s"}"#;
+        let by_trail_2 =
+            r#"{"eventID":"a","eventName":"AssumeRole","sharedEventID":"s","recipientAccountId":"111122223333"}"#;
+        let other_side =
+            r#"{"eventName":"AssumeRole","eventID":"b","recipientAccountId":"444455556666","sharedEventID":"s"}"#;
         let same_id_elsewhere = r#"{"eventName":"AssumeRole","eventID":"a","recipientAccountId":"444455556666"}"#;
         assert!(key(by_trail_1).is_some());
         assert_eq!(key(by_trail_1), key(by_trail_2));

@@ -88,7 +88,9 @@ fn actor(event: &CloudTrailEvent<'_>) -> String {
     match identity.identity_type.as_deref() {
         Some("IAMUser") => format!("user {name}"),
         Some("AssumedRole" | "Role") => format!("role {name}"),
-        Some("FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser") => format!("federated user {name}"),
+        Some("FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser") => {
+            format!("federated user {name}")
+        }
         Some("AWSAccount") => format!("account {}", identity.account().map_or(name, trimmed)),
         _ => name,
     }

@@ -364,7 +364,9 @@ fn unescaped(text: &str) -> Cow<'_, str> {
             }
             None => {
                 let escaped = after.chars().next();
-                plain.extend(escaped.filter(|letter| *letter != '/').map(|_| '\\'));
+                if escaped != Some('/') {
+                    plain.push('\\');
+                }
                 plain.extend(escaped);
                 rest = escaped.and_then(|letter| after.get(letter.len_utf8()..)).unwrap_or_default();
             }
@@ -372,4 +374,47 @@ fn unescaped(text: &str) -> Cow<'_, str> {
     }
     plain.push_str(rest);
     Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_encoding_hides_a_word_from_a_text_condition() {
+        let wanted = flat(r#""Action":"*""#);
+        for text in [
+            r#"{"Action":"*"}"#,
+            "{ \"ACTION\" :\n\t\"*\" }",
+            r#"{"\u0041ction":"\u002a"}"#,
+            r#""{\"Action\":\"*\"}""#,
+            r#""{\"\\u0041ction\":\"*\"}""#,
+            "%7B%22Action%22%3A%22*%22%7D",
+        ] {
+            assert!(flat(text).contains(&wanted), "{text} became {}", flat(text));
+        }
+        assert!(flat(r#"{"Resource":"arn:aws:s3:::b\/*"}"#).contains("b/*"));
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        for text in ["a\\", "\\u12", "\\ud800x", "\\", "\\\\u0041", "ä\\uä"] {
+            let flattened = flat(text);
+            assert!(flattened.contains('\\'), "{text} became {flattened}");
+        }
+    }
+
+    #[test]
+    fn a_wording_is_contained_or_with_a_wildcard_fits_the_whole() {
+        let arn = "arn:aws:iam::111122223333:user/admin-bob";
+        for (text, fits) in [
+            ("user/admin", true),
+            ("user/Admin", false),
+            ("user/*", false),
+            ("*:user/admin-???", true),
+            ("arn:aws:iam::*:user/admin-*", true),
+        ] {
+            assert_eq!(Wording::new(text).matches(arn), fits, "{text}");
+        }
+    }
 }

@@ -107,7 +107,7 @@ impl RuleSet {
 
     /// Whether any rule wants events of this source and name.
     pub fn wants(&self, event_source: &str, event_name: &str) -> bool {
-        !self.candidates(event_source, event_name).is_empty()
+        !self.naming(event_source, event_name).is_empty()
     }
 
     /// What has to be fetched so that the rules can judge the event; empty when everything is at hand.
@@ -115,7 +115,7 @@ impl RuleSet {
         let change = change(event);
         let documents = Documents::none();
         let case = Case::new(event, change.as_ref(), &documents);
-        let reading = self.candidates(&event.event_source, &event.event_name).into_iter().filter(|rule| {
+        let reading = self.naming(&event.event_source, &event.event_name).into_iter().filter(|rule| {
             let without_document = rule.checks.iter().filter(|check| !check.reads_document());
             without_document.into_iter().all(|check| check.judge(&case, &mut Vec::new()).holds())
         });
@@ -136,7 +136,7 @@ impl RuleSet {
     ) -> Evaluation<'r> {
         let case = Case::new(event, change, documents);
         let mut evaluation = Evaluation::default();
-        for rule in self.candidates(&event.event_source, &event.event_name) {
+        for rule in self.naming(&event.event_source, &event.event_name) {
             // A fault of our own in one rule must not blind the others; a half-filled cache of the case is harmless,
             // as each cell is filled whole or not at all.
             match catch_unwind(AssertUnwindSafe(|| rule.judge(&case))) {
@@ -164,7 +164,8 @@ impl RuleSet {
         own.filter_map(|wanted| wanted.source.clone()).collect()
     }
 
-    fn candidates(&self, event_source: &str, event_name: &str) -> Vec<&Rule> {
+    /// The rules that name events of this source and name, in the order of the file.
+    pub fn naming(&self, event_source: &str, event_name: &str) -> Vec<&Rule> {
         let base = base_name(event_name);
         let of = |name: &str| self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
         let versioned = if base == event_name { &[] } else { of(base) };
@@ -227,4 +228,28 @@ impl Check {
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it crashed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_RULES: &str = "
+rules:
+  - {name: Crashes, description: d, severity: HIGH, action: alert, conditions: {event_names: [CreateUser]}}
+  - {name: Works, description: d, severity: HIGH, action: alert, conditions: {event_names: [CreateUser]}}
+";
+
+    #[test]
+    fn d3_d27_a_rule_that_crashes_is_reported_and_the_others_still_run() {
+        let mut set = RuleSet::load(TWO_RULES, "rules.yaml").unwrap();
+        set.rules[0].checks.push(Check::Crash);
+        let raw = r#"{"eventName":"CreateUser","eventSource":"iam.amazonaws.com","eventID":"e1","eventTime":"2024-01-01T12:00:00Z"}"#;
+        let event = CloudTrailEvent::parse(raw, None).unwrap();
+        let evaluation = set.evaluate(&event, None, &Documents::none());
+        let matched: Vec<&str> = evaluation.matches.iter().map(|matched| matched.rule.name()).collect();
+        assert_eq!(matched, ["Works"]);
+        let told: Vec<String> = evaluation.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["rule Crashes failed on event e1: this rule crashes; report this with the event"]);
+    }
 }

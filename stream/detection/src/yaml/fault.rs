@@ -94,7 +94,7 @@ impl Faults {
 
     /// The faults in the order of the file.
     pub fn into_sorted(mut self) -> Vec<Fault> {
-        self.list.sort_by(|a, b| (a.at, a.level).cmp(&(b.at, b.level)));
+        self.list.sort_by_key(|fault| (fault.at, fault.level));
         self.list
     }
 
