@@ -474,10 +474,14 @@ impl Automaton {
     }
 
     fn other_letter(&self) -> char {
-        let named = |letter: &char| self.letters.binary_search(letter).is_ok();
-        let spare = || (0xE000..0xF8FF).filter_map(char::from_u32).find(|letter| !named(letter));
-        OTHERS.chars().find(|letter| !named(letter)).or_else(spare).unwrap_or('\u{F8FF}')
+        unnamed_letter(|letter| self.letters.binary_search(&letter).is_ok())
     }
+}
+
+/// A letter that is not named, readable if possible.
+pub(crate) fn unnamed_letter(is_named: impl Fn(char) -> bool) -> char {
+    let spare = || (0xE000..0xF8FF).filter_map(char::from_u32).find(|letter| !is_named(*letter));
+    OTHERS.chars().find(|letter| !is_named(*letter)).or_else(spare).unwrap_or('\u{F8FF}')
 }
 
 fn row_of(states: &[u64], words: usize, number: u32) -> &[u64] {

@@ -12,7 +12,7 @@ use super::cover::{Outcome, Question, Search};
 use super::glob::{Scratch, steps_of};
 use super::values::{Family, family, holds_when_missing, implies, number};
 use super::{Reason, Witness};
-use crate::automaton::{Automaton, Budget, Explored, Step};
+use crate::automaton::{Automaton, Budget, Explored, Step, unnamed_letter};
 use crate::condition::{holds, network};
 use crate::document::{Condition, Quantifier, Test};
 use crate::request::Context;
@@ -24,9 +24,6 @@ const MAX_ASSIGNMENTS: u32 = 4_096;
 const MAX_SET_SPECIMENS: usize = 8;
 /// Patterns on one key that the automaton may look at together.
 const MAX_KEY_PATTERNS: usize = 256;
-/// A value that no condition is expected to name.
-const ANYTHING: &str = "anything";
-
 /// Memory of the context search.
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
@@ -237,7 +234,7 @@ impl Contexts {
         let values = conditions.iter().filter(|one| one.operator.test != Test::Null);
         let mut sources = values.flat_map(|one| one.values.iter().map(|value| value.source()));
         match kind {
-            Family::Presence => Some(vec![ANYTHING.to_owned()]),
+            Family::Presence => Some(vec!["anything".to_owned()]),
             Family::Bool => Some(vec!["true".to_owned(), "false".to_owned()]),
             Family::Number => sources.map(number).collect::<Option<Vec<f64>>>().and_then(around),
             Family::Date => sources.map(seconds_of).collect::<Option<Vec<f64>>>().and_then(around),
@@ -258,19 +255,16 @@ impl Contexts {
             value.is_any() || value.as_literal().is_some() || value.as_prefix().is_some()
         };
         if !mixed && patterns().all(simple) {
-            let mut specimens: Vec<String> = Vec::new();
+            let named = |letter: char| [letter, letter.to_ascii_uppercase()];
+            let other = unnamed_letter(|letter| patterns().any(|(_, value)| value.source().contains(named(letter))));
+            let mut specimens = vec![other.to_string()];
             for (_, value) in patterns() {
                 specimens.extend(value.as_literal().map(str::to_owned));
-                specimens.extend(value.as_prefix().map(|prefix| format!("{prefix}{ANYTHING}")));
+                specimens.extend(value.as_prefix().map(|prefix| format!("{prefix}{other}")));
             }
-            specimens.push(ANYTHING.to_owned());
-            // A document that names the stand-in itself needs the exact way.
-            let named = patterns().any(|(_, value)| value.source().contains(ANYTHING));
             specimens.sort();
             specimens.dedup();
-            if !named {
-                return Some(specimens);
-            }
+            return Some(specimens);
         }
         let steps: Vec<Vec<Step>> = patterns()
             .map(|(test, value)| {
