@@ -1,8 +1,15 @@
-//! stream
-#![allow(missing_docs)]
-pub mod scan;
-pub mod notify;
+//! The programs around the detection core: files, streams and AWS in, a lake and messages out.
+//!
+//! Nothing here decides whether an event breaks a rule; that is crate `detection`. Read [`scan`] for files and
+//! [`commands`] for the command line.
+
 pub mod aws;
 pub mod backoff;
+pub mod bus;
+pub mod commands;
 pub mod lambda;
+pub mod metrics;
+pub mod notify;
+pub mod policies;
+pub mod scan;
 pub mod settings;

@@ -1,0 +1,210 @@
+//! `detector` without a command: one event, judged and explained.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use detection::{
+    Arrival, CloudTrailEvent, Decided, Documents, Judges, Limits, Opening, Other, Piece, Truth, change, decide,
+};
+use schemas::Violation;
+use schemas::bus::{DEFAULT_ENTRY_CAP, violation_entry};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{ConfigArgs, Exit, Loaded};
+use crate::scan::summary::{plain, wrapped};
+
+/// The event that is judged when none is given: somebody gives another user administrator access.
+const SAMPLE: &[u8] = include_bytes!("../../sample_event.json");
+/// Largest input, bytes.
+const MAX_INPUT_BYTES: u64 = 64 << 20;
+/// Column where text starts.
+const INDENT: usize = 12;
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// One event of the input and what the rules say to it.
+struct Judgement {
+    header: Vec<(&'static str, String)>,
+    decided: Decided,
+    /// Rules that looked at it and did not match, with the first condition that did not hold.
+    passed: Vec<(String, String)>,
+}
+
+/// Judges every event of the input: the built-in sample, a file, or standard input (`-`).
+pub fn run(event: Option<&Path>, format: Format, config: &ConfigArgs) -> Result<Exit> {
+    let loaded = Loaded::from_args(config)?;
+    let input = read(event)?;
+    let mut out = io::stdout().lock();
+    if event.is_none() && format == Format::Text {
+        writeln!(
+            out,
+            "The built-in sample event. Yours: detector --event FILE; logs: detector scan PATH --audit DIR\n"
+        )?;
+    }
+    let limits = Limits::default();
+    let opening = Opening { limits: &limits, interest: None, arrival: None };
+    let (mut judgements, mut others, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    detection::open(&input, &opening, &mut |piece| match piece {
+        Piece::Event(event) => judgements.push(judge(&event, &loaded)),
+        Piece::NotOfInterest => {}
+        Piece::Other(other) => others.push(other),
+        Piece::Unreadable(part) => unreadable.push(format!("{}: {}", part.reason.code(), part.reason)),
+    });
+    match format {
+        Format::Text => write_text(&mut out, &judgements, &others)?,
+        Format::Json => write_json(&mut out, &judgements, &unreadable)?,
+    }
+    for reason in &unreadable {
+        writeln!(io::stderr(), "warning: could not be read: {}", plain(reason))?;
+    }
+    Ok(if unreadable.is_empty() { Exit::Done } else { Exit::NotAllRead })
+}
+
+fn read(event: Option<&Path>) -> Result<Vec<u8>> {
+    let Some(path) = event else { return Ok(SAMPLE.to_vec()) };
+    let mut input = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        io::stdin().lock().take(MAX_INPUT_BYTES + 1).read_to_end(&mut input)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut input))
+    };
+    read.with_context(|| format!("reading the event from {}", path.display()))?;
+    if input.len() as u64 > MAX_INPUT_BYTES {
+        bail!("{} is larger than {MAX_INPUT_BYTES} bytes: use `detector scan` for logs", path.display());
+    }
+    Ok(input)
+}
+
+fn judge(event: &CloudTrailEvent<'_>, loaded: &Loaded) -> Judgement {
+    let documents = loaded.policies.answer(&loaded.rules.needs(event));
+    let judges = Judges { rules: &loaded.rules, suppressions: &loaded.suppressions };
+    let decided = decide(event, judges, &documents, Arrival::default());
+    let passed = passed(event, loaded, &documents, &decided);
+    Judgement { header: header(event), decided, passed }
+}
+
+fn header(event: &CloudTrailEvent<'_>) -> Vec<(&'static str, String)> {
+    let who = event.user_identity.arn.as_deref().or(event.user_identity.invoked_by.as_deref()).unwrap_or("unknown");
+    let mut lines = vec![
+        ("event", format!("{} ({})", event.event_name, event.event_source)),
+        ("who", format!("{who} from {}", event.source_ip_address.as_deref().unwrap_or("unknown"))),
+        ("when", format!("{} in account {}", event.event_time.format("%Y-%m-%d %H:%M:%S UTC"), event.account_id())),
+    ];
+    if let Some(change) = change(event) {
+        let name = change.target_name.as_deref().unwrap_or("(not named)");
+        let policy = change.policy_arn.or(change.policy_name);
+        let policy = policy.map(|policy| format!(", policy {policy}")).unwrap_or_default();
+        lines.push(("change", format!("{} of {} {name}{policy}", change.kind.as_str(), change.target_type.as_str())));
+    }
+    if let Some(error) = &event.error_code {
+        lines.push(("failed", format!("{error}: an attempt, nothing was changed")));
+    }
+    lines
+}
+
+fn passed(
+    event: &CloudTrailEvent<'_>,
+    loaded: &Loaded,
+    documents: &Documents,
+    decided: &Decided,
+) -> Vec<(String, String)> {
+    let change = change(event);
+    let matched = |name: &str| decided.violations.iter().any(|violation| violation.rule_name == name);
+    let rules = loaded.rules.naming(&event.event_source, &event.event_name);
+    rules
+        .into_iter()
+        .filter(|rule| !matched(rule.name()))
+        .filter_map(|rule| {
+            let explained = rule.explain(event, change.as_ref(), documents);
+            let missing = explained.into_iter().find(|part| matches!(part.truth, Truth::No | Truth::Unknown))?;
+            let verb = if missing.truth == Truth::Unknown { "cannot tell" } else { "does not hold" };
+            let reason = format!("{} {verb}: wanted {}, found {}", missing.condition, missing.wanted, missing.found);
+            Some((rule.name().to_owned(), reason))
+        })
+        .collect()
+}
+
+fn write_text(out: &mut impl Write, judgements: &[Judgement], others: &[Other]) -> io::Result<()> {
+    for (index, judgement) in judgements.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        for (name, text) in &judgement.header {
+            field(out, name, text)?;
+        }
+        for violation in &judgement.decided.violations {
+            write_violation(out, violation)?;
+        }
+        if judgement.decided.violations.is_empty() {
+            writeln!(out, "\nNo rule matches.")?;
+        }
+        if !judgement.passed.is_empty() {
+            writeln!(out, "\nAlso looked at this event, without a match")?;
+            for (rule, reason) in &judgement.passed {
+                field(out, "", &format!("{rule}: {reason}"))?;
+            }
+        }
+    }
+    for other in others {
+        writeln!(out, "recognised, not an event to judge: {}", other.as_str())?;
+    }
+    Ok(())
+}
+
+fn write_violation(out: &mut impl Write, violation: &Violation) -> io::Result<()> {
+    let (severity, rule) = (violation.severity.as_str(), &violation.rule_name);
+    writeln!(out, "\n{severity}  {rule}")?;
+    field(out, "what", &violation.description)?;
+    field(out, "why", &violation.evidence)?;
+    if let Some(methods) = &violation.escalation_methods {
+        field(out, "methods", methods)?;
+    }
+    if let (Some(action), Some(resource)) = (&violation.witness_action, &violation.witness_resource) {
+        field(out, "for example", &format!("{action} on {resource}"))?;
+    }
+    if let Some(mitre) = &violation.mitre {
+        field(out, "mitre", mitre)?;
+    }
+    let next = match (&violation.suppressed_by, violation.action, &violation.remediation_action) {
+        (Some(entry), _, _) => format!("nothing: suppressed by {entry}; written to the lake all the same"),
+        (None, schemas::RuleAction::Log, _) => "written to the lake".to_owned(),
+        (None, schemas::RuleAction::Remediate, Some(repair)) => format!("lake, bus, and asks for the repair {repair}"),
+        (None, _, _) => "lake and bus".to_owned(),
+    };
+    field(out, "then", &next)?;
+    field(out, "id", &violation.violation_id.to_string())
+}
+
+fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
+    for (index, line) in wrapped(&plain(text), 100 - INDENT).iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        writeln!(out, "{name:<INDENT$}{line}")?;
+    }
+    Ok(())
+}
+
+/// `violations` as they stand in the lake, and `bus` as it would be sent.
+fn write_json(out: &mut impl Write, judgements: &[Judgement], unreadable: &[String]) -> Result<()> {
+    let violations: Vec<&Violation> = judgements.iter().flat_map(|judgement| &judgement.decided.violations).collect();
+    let mut bus = Vec::new();
+    for violation in judgements.iter().flat_map(|judgement| judgement.decided.reportable()) {
+        let entry = violation_entry(violation, "", DEFAULT_ENTRY_CAP)?;
+        let detail = RawValue::from_string(entry.detail)?;
+        bus.push(json!({"source": entry.source, "detail-type": entry.detail_type, "detail": detail}));
+    }
+    let document = json!({"violations": violations, "bus": bus, "unreadable": unreadable});
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+"""The rendered files as their readers see them: sqlglot for the DDL, a JSON Schema validator for the bus."""
+import json
+
+import jsonschema
+import pytest
+import sqlglot
+
+from conftest import ROOT, run
+
+GENERATED = ROOT / "schemas/generated"
+SQL = sorted((GENERATED / "athena").glob("*.sql")) + sorted((ROOT / "analytics/src/queries").glob("*.sql"))
+
+
+@pytest.mark.parametrize("dialect", ["athena", "trino"])
+@pytest.mark.parametrize("path", SQL, ids=lambda path: path.name)
+def test_sql_parses(path, dialect):
+    statements = sqlglot.parse(path.read_text(), dialect=dialect, error_level=sqlglot.ErrorLevel.RAISE)
+    assert statements and all(statement is not None for statement in statements)
+    assert not any(isinstance(statement, sqlglot.exp.Command) for statement in statements), "parsed as opaque text only"
+
+
+@pytest.mark.parametrize("dialect", ["athena", "trino"])
+def test_the_ddl_that_analytics_prints_parses(dialect):
+    assert sqlglot.parse(run("analytics", "schema").stdout, dialect=dialect, error_level=sqlglot.ErrorLevel.RAISE)
+
+
+def validator(name):
+    schema = json.loads((GENERATED / "bus" / name).read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_every_bus_event_of_a_scan_is_valid(bus):
+    events = [json.loads(line) for line in bus.read_text().splitlines()]
+    assert len(events) > 5
+    check = validator("violation.schema.json")
+    for event in events:
+        check.validate(event)
+        assert not event["detail"]["violation"]["suppressed"]
+
+
+def test_an_event_without_its_rule_is_invalid(bus):
+    event = json.loads(bus.read_text().splitlines()[0])
+    del event["detail"]["violation"]["rule_name"]
+    assert list(validator("violation.schema.json").iter_errors(event))
+
+
+def test_a_status_event_of_the_design_is_valid():
+    check = validator("remediation_status.schema.json")
+    event = {
+        "source": "iam.policy.remediator",
+        "detail-type": "IAM Policy Remediation Status",
+        "detail": {
+            "eventId": "0b3c4f0e-9a53-5d1f-8f5e-0c1d2e3f4a5b", "timestamp": "2024-01-01T12:00:00Z", "correlationId": "a-1",
+            "remediation": {"rule_name": "r", "severity": "HIGH", "action": "detach_policy", "status": "DRY_RUN",
+                            "description": "d", "details": {}, "error": None},
+            "originalViolation": {}, "originalEvent": {}, "originalEventId": "a-1",
+        },
+    }
+    check.validate(event)
+    event["detail"]["remediation"]["status"] = "MAYBE"
+    assert list(check.iter_errors(event))
