@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use schemas::bus::DEFAULT_ENTRY_CAP;
-
 /// One variable of the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -25,7 +23,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("RULES_BUCKET", "", "detector", "Bucket, `s3://bucket/prefix` or folder of the rules and suppressions."),
     setting("RULES_KEY", "rules.yaml", "detector", "Key of the rules in it."),
     setting("SUPPRESS_KEY", "suppress.yaml", "detector", "Key of the suppressions in it; the file may be missing."),
-    setting("CONFIG_REFRESH_SECONDS", "60", "detector", "How often to look whether rules or suppressions have changed."),
+    setting(
+        "CONFIG_REFRESH_SECONDS",
+        "60",
+        "detector",
+        "How often to look whether rules or suppressions have changed.",
+    ),
     setting(
         "AUDIT_BUCKET",
         "",
@@ -64,7 +67,37 @@ pub const SETTINGS: &[Setting] = &[
         "Role to assume in member accounts for reading policies; without it only the detector's own account is read.",
     ),
     setting("READ_ROLE_EXTERNAL_ID", "", "detector", "External id for that role."),
-    setting("SLACK_WEBHOOK_PARAMETER", "", "slack_handler", "SSM parameter (SecureString) that holds the webhook address."),
+    setting(
+        "SLACK_WEBHOOK_PARAMETER",
+        "",
+        "slack_handler",
+        "SSM parameter (SecureString) that holds the webhook address.",
+    ),
+    setting(
+        "NOTIFICATION_CONFIG_KEY",
+        "notification-config.yaml",
+        "slack_handler",
+        "Key in RULES_BUCKET of what Slack is told, where and how; the file may be missing.",
+    ),
+    setting(
+        "SNS_PRIORITY_TOPIC_ARN",
+        "",
+        "sns_publisher",
+        "Topic for HIGH, CRITICAL and failed repairs instead of SNS_TOPIC_ARN.",
+    ),
+    setting(
+        "SNS_MESSAGE_STRUCTURE",
+        "text",
+        "sns_publisher",
+        "`json` sends each protocol its own form: text by e-mail, one line by SMS, JSON to pagers and queues.",
+    ),
+    setting("FIREHOSE_STREAM_NAME", "", "audit_logger", "Firehose stream of the audit log; without it AUDIT_BUCKET is written."),
+    setting(
+        "METRICS_MAX_DIMENSION_VALUES",
+        "500",
+        "metrics_publisher",
+        "Rules, and accounts, with metrics of their own; all further ones are counted as `other`.",
+    ),
     setting("METRICS_NAMESPACE", "IAMPolicyMonitor", "all", "CloudWatch namespace."),
     setting(
         "ALLOWED_ACTIONS",
@@ -111,6 +144,16 @@ pub struct Settings {
     pub read_role_external_id: Option<String>,
     /// `SLACK_WEBHOOK_PARAMETER`.
     pub slack_webhook_parameter: Option<String>,
+    /// `NOTIFICATION_CONFIG_KEY`.
+    pub notification_config_key: String,
+    /// `SNS_PRIORITY_TOPIC_ARN`.
+    pub sns_priority_topic_arn: Option<String>,
+    /// `SNS_MESSAGE_STRUCTURE` is `json`.
+    pub sns_json: bool,
+    /// `FIREHOSE_STREAM_NAME`.
+    pub firehose_stream: Option<String>,
+    /// `METRICS_MAX_DIMENSION_VALUES`.
+    pub metrics_max_values: usize,
     /// `METRICS_NAMESPACE`.
     pub metrics_namespace: String,
     /// `ALLOWED_ACTIONS`; `None` when it is not set.
@@ -155,6 +198,11 @@ impl Settings {
             read_role_name: reader.optional("READ_ROLE_NAME"),
             read_role_external_id: reader.optional("READ_ROLE_EXTERNAL_ID"),
             slack_webhook_parameter: reader.optional("SLACK_WEBHOOK_PARAMETER"),
+            notification_config_key: reader.text("NOTIFICATION_CONFIG_KEY"),
+            sns_priority_topic_arn: reader.optional("SNS_PRIORITY_TOPIC_ARN"),
+            sns_json: reader.word("SNS_MESSAGE_STRUCTURE", ["text", "json"]) == "json",
+            firehose_stream: reader.optional("FIREHOSE_STREAM_NAME"),
+            metrics_max_values: reader.number("METRICS_MAX_DIMENSION_VALUES").get(),
             metrics_namespace: reader.text("METRICS_NAMESPACE"),
             allowed_actions: reader.list("ALLOWED_ACTIONS"),
             dry_run: reader.flag("DRY_RUN"),
@@ -202,6 +250,14 @@ impl Reader<'_> {
         Some(value.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
     }
 
+    fn word(&mut self, name: &str, words: [&str; 2]) -> String {
+        let word = self.text(name);
+        if !words.contains(&word.as_str()) {
+            self.fault(name, &format!("must be {}", words.join(" or ")));
+        }
+        word
+    }
+
     fn flag(&mut self, name: &str) -> bool {
         match self.text(name).to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" => true,
@@ -231,6 +287,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemas::bus::DEFAULT_ENTRY_CAP;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -260,7 +317,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_at_once() {
-        let error = read(&[("DRY_RUN", "perhaps"), ("BUS_ENTRY_MAX_BYTES", "0"), ("USE_EVENTBRIDGE", "on")]).unwrap_err();
+        let error =
+            read(&[("DRY_RUN", "perhaps"), ("BUS_ENTRY_MAX_BYTES", "0"), ("USE_EVENTBRIDGE", "on")]).unwrap_err();
         for name in ["DRY_RUN is \"perhaps\"", "BUS_ENTRY_MAX_BYTES is \"0\"", "USE_EVENTBRIDGE is \"on\""] {
             assert!(error.to_string().contains(name), "{error}");
         }
