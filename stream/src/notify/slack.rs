@@ -6,5 +6,10 @@
 pub mod blocks;
 pub mod config;
 pub mod fields;
+pub mod ledger;
 pub mod limits;
+
 pub mod route;
+pub mod send;
+pub mod storm;
+pub mod webhook;
