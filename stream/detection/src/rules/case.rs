@@ -171,8 +171,11 @@ impl<'c> Case<'c> {
 }
 
 /// The document of an AWS-managed policy, which is the same in every account.
-fn bundled(_request: &DocumentRequest) -> Option<&'static str> {
-    None
+fn bundled(request: &DocumentRequest) -> Option<&'static str> {
+    match &request.name {
+        DocumentName::ManagedPolicy { arn, .. } if arn.starts_with("arn:") => policy::catalogue::managed_policy(arn),
+        _ => None,
+    }
 }
 
 /// What would have to be fetched to judge the event; `compares` when the version before is asked for, too.
@@ -188,14 +191,4 @@ pub(crate) fn needs(case: &Case<'_>, compares: bool) -> Vec<DocumentRequest> {
     let mut requests: Vec<_> = requests.into_iter().collect();
     requests.sort();
     requests
-}
-
-impl DocumentName {
-    /// ARN of the managed policy, if it is one.
-    pub fn policy_arn(&self) -> Option<&str> {
-        match self {
-            DocumentName::ManagedPolicy { arn, .. } => Some(arn),
-            _ => None,
-        }
-    }
 }

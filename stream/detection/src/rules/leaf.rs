@@ -2,7 +2,9 @@
 
 use super::read_checks::{check_value, is_account_pattern};
 use crate::yaml::{Entry, Faults, Fields, Node, Text, closest};
-use policy::{MethodSet, Pattern};
+use policy::catalogue::AccessLevel;
+use policy::{ActionNames, MethodSet, Pattern};
+use std::sync::Arc;
 
 /// Conditions nested deeper than this are refused.
 const MAX_DEPTH: usize = 16;
@@ -37,8 +39,8 @@ pub(crate) enum Leaf {
     NotResourceAllow,
     /// One of the actions on resource `*`.
     ResourceWildcardOn(Vec<String>),
-    /// Some action of one of these access levels.
-    AccessLevel(Vec<AccessLevel>),
+    /// One of these actions, all that are known of some access levels.
+    AccessLevel(Arc<ActionNames>),
     /// One of the methods.
     PrivilegeEscalation { methods: MethodSet, must: bool },
     /// Anybody may use the resource or role.
@@ -63,16 +65,7 @@ pub(crate) enum Leaf {
     NotVisible,
 }
 
-/// How far an action reaches. Source: service authorization reference, "access levels".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AccessLevel {
-    List,
-    Read,
-    Tagging,
-    Write,
-    PermissionsManagement,
-}
-
+/// Source: service authorization reference, "access levels".
 const ACCESS_LEVELS: [(&str, AccessLevel); 5] = [
     ("list", AccessLevel::List),
     ("read", AccessLevel::Read),
@@ -264,7 +257,7 @@ fn read_leaf(fields: Fields<'_>, entry: &Entry, faults: &mut Faults) -> Option<L
         "access_level" => {
             let levels = filled(fields, key, faults)?;
             let parsed: Vec<_> = levels.iter().map(|level| access_level(level, faults)).collect();
-            Some(Leaf::AccessLevel(parsed.into_iter().collect::<Option<_>>()?))
+            Some(Leaf::AccessLevel(actions_of(&parsed.into_iter().collect::<Option<Vec<_>>>()?)))
         }
         "grants_on" => read_grants_on(&entry.value, faults),
         "privilege_escalation" if asked => Some(Leaf::PrivilegeEscalation { methods: any_method(), must: false }),
@@ -339,6 +332,11 @@ fn read_cross_account(node: &Node, faults: &mut Faults) -> Option<Leaf> {
 fn access_level(given: &Text, faults: &mut Faults) -> Option<AccessLevel> {
     let word = given.text.to_ascii_lowercase().replace([' ', '-'], "_");
     crate::yaml::choose("access_level", &Text { at: given.at, text: word }, &ACCESS_LEVELS, faults)
+}
+
+fn actions_of(levels: &[AccessLevel]) -> Arc<ActionNames> {
+    let known = policy::catalogue::actions().filter(|action| levels.contains(&action.access_level));
+    Arc::new(ActionNames::new(known.map(|action| action.name)))
 }
 
 fn actions(fields: Fields<'_>, key: &str, faults: &mut Faults) -> Option<Vec<String>> {

@@ -136,7 +136,7 @@ fn document_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Answered {
             let finding = strongest(actions, &|action| policy.resource_wildcard_on(action));
             found(leaf, finding, "it allows on every resource")
         }
-        Leaf::AccessLevel(_) => (Truth::Unknown, None),
+        Leaf::AccessLevel(names) => found(leaf, policy.grants_any_of(names), "it allows"),
         Leaf::PrivilegeEscalation { methods, must } => escalation(case, policy, leaf, (*methods, *must)),
         Leaf::PublicPrincipal => principal(leaf, case.exposure(policy).public.as_ref(), "anybody"),
         Leaf::CrossAccountPrincipal { outside } => cross_account(case.exposure(policy), outside, leaf),
