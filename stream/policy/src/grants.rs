@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use crate::automaton::overlaps;
 use crate::document::{Effect, Policy, Scope, Statement};
 use crate::guard::Guard;
-use crate::pattern::{Pattern, Token};
+use crate::pattern::{Pattern, Token, Variable};
 use crate::targets::{self, Target};
-use crate::witness::{Effort, Search, example, example_action, steps};
+use crate::witness::{Effort, Search, example, example_action, for_people, own_text, steps};
 
 /// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,7 +83,8 @@ impl Policy {
         best
     }
 
-    fn grants_pattern(&self, ask: &Pattern, target: Option<&Target>) -> Option<Finding> {
+    /// The grant of an action that `ask` means, on a resource of the target (or of the action's own type).
+    pub(crate) fn grants_pattern(&self, ask: &Pattern, target: Option<&Target>) -> Option<Finding> {
         let mut effort = Effort::default();
         let question = Question { policy: self, ask, target };
         if let Some(reached) = question.first(Certainty::Must, &mut effort) {
@@ -128,7 +129,7 @@ impl Policy {
             sid: statement.sid.as_deref().map(str::to_owned),
             pattern: pattern_in_words(statement, &reached.action),
             action: action_as_written(statement, &reached.action),
-            resource: reached.resource.clone(),
+            resource: for_people(&reached.resource),
             unless: if certainty == Certainty::May { self.in_the_way(reached) } else { Vec::new() },
         };
         Finding { certainty, evidence }
@@ -317,15 +318,32 @@ pub(crate) fn resource_for(
     let excepted: Vec<Cow<'_, Pattern>> =
         excepted.iter().map(|pattern| bound_as(pattern, bound == Certainty::Must)).collect();
     let place = Place { target, excepted: &excepted, refused: &refused, bound };
-    let offered = offered.iter().filter(|pattern| bound == Certainty::May || surely_present(pattern));
-    offered.map(|pattern| place.within(pattern, effort)).find(Option::is_some).flatten()
+    for pattern in offered {
+        let (reading, certain) = offered_as(pattern);
+        if !certain && bound == Certainty::Must {
+            continue;
+        }
+        if let Some(resource) = place.within(&reading, effort) {
+            return Some(resource);
+        }
+    }
+    None
 }
 
-/// Variables whose value every request of a user or role brings.
-fn surely_present(pattern: &Pattern) -> bool {
-    const PRESENT: [&str; 5] =
+/// What an entry of an Allow offers, and whether it does so for every principal. The variables that name the
+/// caller itself stand for themselves, the others (tags, say) may hold any text, or none.
+fn offered_as(pattern: &Pattern) -> (Cow<'_, Pattern>, bool) {
+    const THE_CALLER: [&str; 5] =
         ["aws:username", "aws:userid", "aws:principalaccount", "aws:principalarn", "aws:principaltype"];
-    pattern.variables().all(|variable| variable.default.is_some() || PRESENT.contains(&&*variable.name))
+    let names_caller = |variable: &Variable| THE_CALLER.contains(&&*variable.name);
+    if pattern.variables().all(names_caller) {
+        return (Cow::Borrowed(pattern), true);
+    }
+    let certain = pattern.variables().all(|variable| names_caller(variable) || variable.default.is_some());
+    let any_text = |variable: &Variable| {
+        if names_caller(variable) { Token::Variable(variable.clone()) } else { Token::Run }
+    };
+    (Cow::Owned(pattern.with_variables_as(any_text)), certain)
 }
 
 /// A pattern with its variables read wide (any text) or narrow (a text of their own).
@@ -441,7 +459,7 @@ fn may_meet(offered: &Pattern, form: &Pattern) -> bool {
 /// Matches with each variable standing for its own text.
 fn accepts(pattern: &Pattern, text: &str) -> bool {
     if pattern.has_variable() {
-        let own = |variable: &crate::pattern::Variable| Token::Literal(format!("${{{}}}", variable.name).into());
+        let own = |variable: &Variable| Token::Literal(own_text(variable).into());
         return pattern.with_variables_as(own).matches(text);
     }
     pattern.matches(text)

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use crate::document::{Kind, Policy, Scope, Statement};
 use crate::grants::{Certainty, Finding, Reached, resource_for};
 use crate::names::ActionNames;
+use crate::pattern::Pattern;
 use crate::targets::{self, Target};
 use crate::witness::Effort;
 
@@ -50,7 +51,7 @@ static METHODS: LazyLock<Table> = LazyLock::new(|| {
         let needs = bits.fold(0, |needs, position| needs | bit(position));
         methods.push(Method { id: id.to_owned(), actions: needed, category: category.to_owned(), position, needs });
     }
-    let targets = (0..actions.len()).filter_map(|at| actions.get(at)).map(|name| targets::of_action(name).into_owned());
+    let targets = (0..actions.len()).filter_map(|at| actions.get(at)).map(targets::of_method_action);
     let targets = targets.collect();
     Table { methods, actions, targets }
 });
@@ -145,10 +146,17 @@ impl Policy {
         if self.kind != Kind::Identity {
             return None;
         }
-        let findings: Option<Vec<Finding>> = method.actions.iter().map(|action| self.grants(action)).collect();
+        let findings: Option<Vec<Finding>> = method.actions.iter().map(|action| self.serves(action)).collect();
         let findings = findings?;
         let certainty = findings.iter().map(|finding| finding.certainty).min()?;
         Some((certainty, findings))
+    }
+
+    /// The grant of an action on a resource that serves a method.
+    pub(crate) fn serves(&self, action: &str) -> Option<Finding> {
+        let ask = Pattern::action(action);
+        let position = METHODS.actions.position(ask.as_literal()?)?;
+        self.grants_pattern(&ask, METHODS.targets.get(position))
     }
 
     fn has_variables(&self) -> bool {
@@ -191,7 +199,7 @@ impl Policy {
     }
 }
 
-fn covers_everything(resources: &Scope<crate::pattern::Pattern>) -> bool {
+fn covers_everything(resources: &Scope<Pattern>) -> bool {
     match resources {
         Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.is_any()),
         Scope::AllExcept(patterns) => patterns.is_empty(),

@@ -95,8 +95,8 @@ impl Pattern {
     }
 
     /// Form of the ARNs of a resource type, all six segments written out: wildcards in the first five never
-    /// leave their segment.
-    pub(crate) fn arn_form(source: &str) -> Self {
+    /// leave their segment; nor do those of the sixth, unless names of this type may have `colons`.
+    pub(crate) fn arn_form(source: &str, colons: bool) -> Self {
         let reading = Reading { wildcards: true, variables: true, fold: false };
         let mut tokens = Vec::new();
         for (position, segment) in split_arn(source, true).into_iter().enumerate() {
@@ -106,7 +106,7 @@ impl Pattern {
                 push(&mut tokens, Token::Literal(":".into()));
             }
             for token in own {
-                let leaves = position < 5 && token == Token::Run;
+                let leaves = token == Token::Run && !(position == 5 && colons);
                 push(&mut tokens, if leaves { Token::RunInSegment } else { token });
             }
         }

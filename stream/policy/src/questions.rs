@@ -63,7 +63,7 @@ impl Policy {
         let ways = MethodSet::from_ids(ADMIN_METHODS).unwrap_or_default().and(escalations.may);
         let mut best = admin;
         for way in ways.iter() {
-            let finding = way.actions.first().and_then(|action| self.grants(action));
+            let finding = way.actions.first().and_then(|action| self.serves(action));
             best = stronger(best, finding.map(|finding| self.on_whom(finding)));
         }
         best

@@ -32,30 +32,36 @@ static TARGETS: LazyLock<HashMap<String, Target>> = LazyLock::new(|| {
     for line in METHOD_RESOURCES.lines().filter(|line| !line.starts_with('#')) {
         if let Some((action, forms)) = line.split_once('\t') {
             let action = action.to_ascii_lowercase();
-            let forms: Vec<Pattern> = forms.split(' ').map(form).collect();
-            let except = excepted(&action);
-            targets.insert(action, Target { forms, except });
+            targets.insert(action, Target { forms: forms.split(' ').map(form).collect(), except: Vec::new() });
         }
     }
     targets
 });
 
 fn form(source: &str) -> Pattern {
-    // The actions without a resource are asked of the resource "*" itself.
-    if source == "*" { Pattern::exact_value(source, false) } else { Pattern::arn_form(source) }
+    // Actions without a resource are asked of the resource "*" itself. Names in IAM have no colons.
+    if source == "*" {
+        Pattern::exact_value(source, false)
+    } else {
+        Pattern::arn_form(source, !source.contains(":iam:"))
+    }
 }
 
-/// Policies of AWS itself (account `aws`) cannot be edited, whatever a document grants on them.
-fn excepted(action: &str) -> Vec<Pattern> {
-    let mut except = Vec::new();
-    if action.starts_with("iam:") {
-        except.push(Pattern::arn_form("arn:*:iam::aws:*"));
+/// The resources on which an action can serve a method of escalation, given in lower case.
+///
+/// Policies of AWS itself (account `aws`) cannot be edited and service-linked roles belong to their service,
+/// whatever a document grants on them.
+pub(crate) fn of_method_action(action: &str) -> Target {
+    let mut target = of_action(action).into_owned();
+    if target.forms.iter().any(|form| form.source().contains(":iam:")) {
+        target.except.push(form("arn:*:iam::aws:*"));
+        target.except.push(form("arn:*:iam::*:role/aws-service-role/*"));
     }
     if CREDENTIAL_ACTIONS.contains(&action) {
-        except.push(Pattern::arn_form("arn:*:iam::*:user/${aws:username}"));
-        except.push(Pattern::arn_form("arn:*:iam::*:user/*/${aws:username}"));
+        target.except.push(form("arn:*:iam::*:user/${aws:username}"));
+        target.except.push(form("arn:*:iam::*:user/*/${aws:username}"));
     }
-    except
+    target
 }
 
 /// The resources of an action, given in lower case. Unknown actions may be used on anything.

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 
 use crate::automaton::{Automaton, Budget, Explored, Step};
-use crate::pattern::{Pattern, Token};
+use crate::pattern::{Pattern, Token, Variable};
 
 /// Patterns one search runs side by side; with more the answer is [`Search::GaveUp`].
 const MAX_PATTERNS: usize = 256;
@@ -83,10 +83,23 @@ pub(crate) fn steps(pattern: &Pattern) -> Vec<Step> {
             Token::OneInSegment => steps.push(Step::AnyInSegment),
             Token::Run => steps.push(Step::Run),
             Token::RunInSegment => steps.push(Step::RunInSegment),
-            Token::Variable(variable) => steps.extend(format!("${{{}}}", variable.name).chars().map(Step::One)),
+            Token::Variable(variable) => steps.extend(own_text(variable).chars().map(Step::One)),
         }
     }
     steps
+}
+
+/// Written for the colon in the name of a variable, so that it does not end a segment of an ARN.
+const INNER_COLON: char = '\u{A789}';
+
+/// The text that stands for the value of a variable: nothing else equals it.
+pub(crate) fn own_text(variable: &Variable) -> String {
+    format!("${{{}}}", variable.name.replace(':', INNER_COLON.encode_utf8(&mut [0; 4])))
+}
+
+/// A witness as people know it: variables as IAM writes them.
+pub(crate) fn for_people(text: &str) -> String {
+    text.replace(INNER_COLON, ":")
 }
 
 /// Account number used in examples; AWS uses it in its own.
@@ -104,7 +117,7 @@ pub(crate) fn example(pattern: &Pattern) -> String {
                 continue;
             }
             Token::Variable(variable) => {
-                text.push_str(&format!("${{{}}}", variable.name));
+                text.push_str(&own_text(variable));
                 continue;
             }
             wild => wild,
