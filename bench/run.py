@@ -33,13 +33,17 @@ def best(command, runs, prepare=lambda: None):
 
 
 def generated(data, envelope, mb):
+    """Folder with the logs alone, and what the generator says of them."""
     folder = os.path.join(data, f"{envelope}-{mb}")
-    if not os.path.exists(os.path.join(folder, "TRUTH.json")):
+    logs, truth = os.path.join(folder, "logs"), os.path.join(folder, "TRUTH.json")
+    if not os.path.exists(truth):
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, os.path.join(HERE, "amplify.py"), folder, "--mb", str(mb), "--envelope", envelope],
+        subprocess.run([sys.executable, os.path.join(HERE, "amplify.py"), logs, "--mb", str(mb), "--envelope", envelope],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with open(os.path.join(folder, "TRUTH.json")) as file:
-        return folder, json.load(file)
+        for name in ("planted.jsonl", "TRUTH.json"):
+            os.rename(os.path.join(logs, name), os.path.join(folder, name))
+    with open(truth) as file:
+        return logs, json.load(file)
 
 
 def main():

@@ -241,3 +241,81 @@ struct Version {
     #[serde(rename = "Document")]
     document: Value,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn library(files: &[(&str, Value)]) -> Result<PolicyLibrary, PoliciesError> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, value) in files {
+            fs::write(folder.path().join(name), value.to_string()).unwrap();
+        }
+        PolicyLibrary::load(folder.path())
+    }
+
+    fn dump() -> Value {
+        let document =
+            |action: &str| serde_json::json!({"Statement": {"Effect": "Allow", "Action": action, "Resource": "*"}});
+        serde_json::json!({
+            "UserDetailList": [],
+            "RoleDetailList": [{
+                "Arn": "arn:aws:iam::111122223333:role/app", "RoleName": "app",
+                "AssumeRolePolicyDocument": {"Statement": []},
+                "RolePolicyList": [{"PolicyName": "inline", "PolicyDocument": document("s3:GetObject")}],
+            }],
+            "Policies": [{
+                "Arn": "arn:aws:iam::111122223333:policy/tools", "PolicyName": "tools", "DefaultVersionId": "v2",
+                "PolicyVersionList": [
+                    {"VersionId": "v2", "IsDefaultVersion": true, "Document": document("*")},
+                    {"VersionId": "v1", "IsDefaultVersion": false, "Document": "%7B%7D"},
+                ],
+            }],
+            "IsTruncated": false,
+        })
+    }
+
+    fn ask(library: &PolicyLibrary, name: DocumentName, moment: Moment) -> Option<String> {
+        library.find(&DocumentRequest { account_id: ACCOUNT.to_owned(), name, moment }).map(str::to_owned)
+    }
+
+    #[test]
+    fn an_account_dump_answers_for_managed_inline_and_trust_policies() {
+        let library = library(&[("dump.json", dump()), ("notes.txt", Value::Null)]).unwrap();
+        assert_eq!(library.len(), 3);
+        let arn = "arn:aws:iam::111122223333:policy/tools".to_owned();
+        let managed = |version: Option<&str>| DocumentName::ManagedPolicy {
+            arn: arn.clone(),
+            version: version.map(str::to_owned),
+        };
+        assert!(ask(&library, managed(None), Moment::After).unwrap().contains(r#""Action":"*""#));
+        assert_eq!(ask(&library, managed(Some("v1")), Moment::After).as_deref(), Some("%7B%7D"));
+        assert_eq!(ask(&library, managed(Some("v9")), Moment::After), None);
+        assert!(ask(&library, DocumentName::PolicyNamed { name: "tools".to_owned() }, Moment::After).is_some());
+        let inline =
+            DocumentName::InlinePolicy { holder_type: "role", holder: "app".to_owned(), policy: "inline".to_owned() };
+        assert!(ask(&library, inline, Moment::Before).unwrap().contains("s3:GetObject"));
+        let trust = || DocumentName::TrustPolicy { role: "app".to_owned() };
+        assert!(ask(&library, trust(), Moment::Before).is_some());
+        assert_eq!(ask(&library, trust(), Moment::After), None, "what a change left behind is in no older dump");
+    }
+
+    #[test]
+    fn an_object_of_arn_to_document_answers_for_its_arns() {
+        let arn = "arn:aws:iam::111122223333:policy/one";
+        let library = library(&[("map.json", serde_json::json!({arn: {"Statement": []}}))]).unwrap();
+        let name = DocumentName::ManagedPolicy { arn: arn.to_owned(), version: None };
+        assert_eq!(ask(&library, name, Moment::After).as_deref(), Some(r#"{"Statement":[]}"#));
+    }
+
+    #[test]
+    fn a_file_of_another_shape_is_named_with_what_was_expected() {
+        for wrong in [serde_json::json!([]), serde_json::json!({"Version": "2012-10-17", "Statement": []})] {
+            let error = library(&[("wrong.json", wrong)]).unwrap_err().to_string();
+            assert!(error.contains("wrong.json") && error.contains("get-account-authorization-details"), "{error}");
+        }
+        assert!(PolicyLibrary::load(Path::new("no-such-folder")).unwrap_err().to_string().contains("no-such-folder"));
+    }
+}

@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 pub const RANGE_BYTES: u64 = 64 << 20;
 
 /// File names a folder walk takes; a trailing `.gz` is ignored first. A file named on the command line is always taken.
-const ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "txt"];
+const ENDINGS: [&str; 4] = ["json", "jsonl", "ndjson", "log"];
 
 /// A file, or a range of a large JSON-lines file, that one worker reads from start to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
