@@ -41,7 +41,8 @@ const ADMIN: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
 const GUARDED_ADMIN: &str =
     r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}"#;
 const READ: &str = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}"#;
-const PASS: &str = r#"{"Effect":"Allow","Action":["iam:PassRole","lambda:CreateFunction","lambda:InvokeFunction"],"Resource":"*"}"#;
+const PASS: &str =
+    r#"{"Effect":"Allow","Action":["iam:PassRole","lambda:CreateFunction","lambda:InvokeFunction"],"Resource":"*"}"#;
 
 #[test]
 fn every_question_about_an_identity_policy_has_its_answer() {
@@ -70,7 +71,11 @@ fn every_question_about_an_identity_policy_has_its_answer() {
         ("{not_resource_allow: true}", ADMIN, "no"),
         ("{resource_wildcard_on: ['iam:PassRole']}", PASS, "must"),
         ("{resource_wildcard_on: ['s3:GetObject']}", READ, "no"),
-        ("{access_level: [permissions_management]}", r#"{"Effect":"Allow","Action":"iam:AttachRolePolicy","Resource":"*"}"#, "must"),
+        (
+            "{access_level: [permissions_management]}",
+            r#"{"Effect":"Allow","Action":"iam:AttachRolePolicy","Resource":"*"}"#,
+            "must",
+        ),
         ("{access_level: ['Permissions management', Write]}", READ, "no"),
         ("{access_level: [read]}", READ, "must"),
         ("{privilege_escalation: true}", PASS, "must"),
@@ -111,7 +116,10 @@ fn every_question_about_who_is_let_in_has_its_answer() {
     let web = |guard: &str| {
         let provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com";
         let mut event = trust(&format!(r#"{{"Federated":"{provider}"}}"#), guard);
-        let text = event["requestParameters"]["policyDocument"].as_str().unwrap().replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity");
+        let text = event["requestParameters"]["policyDocument"]
+            .as_str()
+            .unwrap()
+            .replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity");
         event["requestParameters"]["policyDocument"] = json!(text);
         event
     };
@@ -152,7 +160,8 @@ fn documents_of_aws_managed_policies_are_known_in_every_partition() {
         ("arn:aws:iam::aws:policy/service-role/NoSuchPolicyYet", "unknown"),
         ("arn:aws:iam::111122223333:policy/AdministratorAccess", "unknown"),
     ] {
-        let attached = json!({"eventName": "AttachRolePolicy", "requestParameters": {"roleName": "app", "policyArn": arn}});
+        let attached =
+            json!({"eventName": "AttachRolePolicy", "requestParameters": {"roleName": "app", "policyArn": arn}});
         assert_eq!(answer("{full_admin: true}", &attached), expected, "{arn}");
     }
 }

@@ -236,8 +236,8 @@ fn tests_beside_rules_pass_and_failures_say_what_differed() {
             "wrong event: expected a match, but event_names does not hold: wanted PutUserPolicy, found CreateUser; policy does not hold: wanted full_admin, found no policy document",
             "wrong user: expected a match, but target does not hold: wanted other, found alice",
             "should not: expected no match, but every condition holds: event_names: PutUserPolicy; outcome: success; \
-             target: bob; policy: it allows every action on every resource: * on * (statement 1)",
-            "other words: expected evidence with \"nothing\", found \"it allows every action on every resource: * on * (statement 1)\"",
+             target: bob; policy: it allows every action on every resource (statement 1)",
+            "other words: expected evidence with \"nothing\", found \"it allows every action on every resource (statement 1)\"",
             "before and after: passed",
             "nothing before: passed",
             "hidden: expected a match, but a document is not visible; give it under document or document_before",

@@ -115,7 +115,7 @@ fn document_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Answered {
     match leaf {
         Leaf::Grants(actions) => found(leaf, strongest(actions, &|action| policy.grants(action)), "it allows"),
         Leaf::GrantsOn { action, resource } => found(leaf, policy.grants_on(action, resource), "it allows"),
-        Leaf::FullAdmin => found(leaf, policy.full_admin(), "it allows every action on every resource:"),
+        Leaf::FullAdmin => whole(leaf, policy.full_admin(), "it allows every action on every resource"),
         Leaf::EffectiveAdmin => {
             let finding = policy.effective_admin_given(case.escalations(policy));
             found(leaf, finding, "its holder can make itself administrator with")
@@ -160,9 +160,16 @@ fn document_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Answered {
 }
 
 fn found(leaf: &Leaf, finding: Option<Finding>, says: &str) -> Answered {
+    let shown = finding.as_ref().map(|finding| &finding.evidence);
+    let sentence = shown.map(|shown| format!("{says} {} on {}", shown.action, shown.resource));
+    whole(leaf, finding, &sentence.unwrap_or_default())
+}
+
+/// A finding whose sentence needs no example.
+fn whole(leaf: &Leaf, finding: Option<Finding>, says: &str) -> Answered {
     let Some(Finding { certainty, evidence: shown }) = finding else { return (Truth::No, None) };
     let truth = truth_of(certainty);
-    let mut sentence = format!("{says} {} on {} (statement {})", shown.action, shown.resource, shown.statement + 1);
+    let mut sentence = format!("{says} (statement {})", shown.statement + 1);
     if let (Truth::May, Some(reason)) = (truth, shown.unless.first()) {
         sentence = format!("{sentence}; this depends: {reason}");
     }
@@ -186,19 +193,9 @@ fn truth_of(certainty: policy::Certainty) -> Truth {
 
 /// A finding about who is let in; `who` in the words of a sentence.
 fn principal(leaf: &Leaf, finding: Option<&Finding>, who: &str) -> Answered {
-    let Some(finding) = finding else { return (Truth::No, None) };
-    let truth = truth_of(finding.certainty);
-    let statement = finding.evidence.statement;
-    let sentence = format!("it lets in {who}: {} (statement {})", finding.evidence.pattern, statement + 1);
-    let evidence = Evidence {
-        statement: Some(statement),
-        sid: finding.evidence.sid.clone(),
-        pattern: Some(finding.evidence.pattern.clone()),
-        action: Some(finding.evidence.action.clone()),
-        resource: Some(finding.evidence.resource.clone()),
-        ..Evidence::new(leaf, truth, sentence)
-    };
-    (truth, Some(evidence))
+    let named = finding.map(|finding| finding.evidence.pattern.as_str()).filter(|named| !who.contains(named));
+    let named = named.map(|named| format!(": {named}")).unwrap_or_default();
+    whole(leaf, finding.cloned(), &format!("it lets in {who}{named}"))
 }
 
 fn cross_account(exposure: &Exposure, outside: &[Pattern], leaf: &Leaf) -> Answered {
@@ -207,7 +204,8 @@ fn cross_account(exposure: &Exposure, outside: &[Pattern], leaf: &Leaf) -> Answe
     let Some((name, finding)) = untrusted.max_by_key(|(_, finding)| finding.certainty) else {
         return (Truth::No, None);
     };
-    principal(leaf, Some(finding), &format!("account or organization {name}"))
+    let kind = if name.starts_with("o-") { "organization" } else { "account" };
+    principal(leaf, Some(finding), &format!("{kind} {name}"))
 }
 
 fn escalation(case: &Case<'_>, policy: &Policy, leaf: &Leaf, (methods, must): (MethodSet, bool)) -> Answered {
