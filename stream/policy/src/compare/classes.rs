@@ -128,7 +128,10 @@ impl Search {
         }
         let lists = members.iter().filter_map(|&member| question.others.get(member as usize));
         for entry in lists.flat_map(|statement| exceptions(cell.dimension.of(statement))) {
-            if !overlaps(entry, cell.first, &mut self.scratch) || inside.contains(&entry) {
+            if !overlaps(entry, cell.first, &mut self.scratch)
+                || inside.contains(&entry)
+                || self.is_outside(entry, cell)
+            {
                 continue;
             }
             if covers_pattern(cell.first, entry, &mut self.scratch) {
@@ -146,6 +149,11 @@ impl Search {
             }
         }
         inside
+    }
+
+    /// Whether the exceptions of the cell take away everything an entry matches.
+    fn is_outside(&mut self, entry: &Pattern, cell: Cell<'_>) -> bool {
+        cell.exceptions().any(|except| covers_pattern(except, entry, &mut self.scratch))
     }
 
     /// Follows the specimen of `cell.first`. Clears `exact` when the specimen does not stand for all of it.
@@ -261,7 +269,9 @@ impl Search {
             if !self.spend(scope.entries().len() * 16) {
                 return Outcome::Unknown(Reason::Size);
             }
-            let numbers = scope.entries().iter().filter_map(|entry| table.entry(cell, entry, self)).collect();
+            let live = |entry: &&Pattern| !scope.is_negated() || !self.is_outside(entry, cell);
+            let entries: Vec<&Pattern> = scope.entries().iter().filter(live).collect();
+            let numbers = entries.into_iter().filter_map(|entry| table.entry(cell, entry, self)).collect();
             lists.push((member, scope.is_negated(), numbers));
         }
         let entries: usize = excepted.len() + lists.iter().map(|(.., numbers)| numbers.len() + 1).sum::<usize>();
