@@ -6,14 +6,13 @@
 //! }
 //! ```
 
-use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{Level, error};
@@ -27,17 +26,13 @@ pub const MARGIN: Duration = Duration::from_secs(3);
 /// The work of one program. Built once for each process; invocations of a process come one after the other.
 pub trait Handler: Send + Sync + 'static {
     /// What Lambda hands over.
-    type Event: DeserializeOwned + Send;
+    type Event: DeserializeOwned;
     /// What Lambda gets back.
     type Answer: Serialize + Send;
 
     /// Handles one invocation. The deadline is Lambda's less [`MARGIN`]; what is not done by then is handed back. An
-    /// error makes Lambda deliver the whole event again.
-    fn handle(
-        &self,
-        event: Self::Event,
-        deadline: Deadline,
-    ) -> impl Future<Output = anyhow::Result<Self::Answer>> + Send;
+    /// error makes Lambda deliver the whole event again. Runs on one thread, so its future need not be `Send`.
+    fn handle(&self, event: Self::Event, deadline: Deadline) -> impl Future<Output = anyhow::Result<Self::Answer>>;
 }
 
 /// Runs a program under the Lambda Runtime API until Lambda ends it. `build` makes its handler; when that fails the
@@ -70,7 +65,10 @@ async fn serve<H: Handler>(build: impl Future<Output = anyhow::Result<H>>) -> an
         let handler = handler.clone();
         async move {
             let deadline = Deadline::at_epoch_millis(event.context.deadline).less(MARGIN);
-            handler.handle(event.payload, deadline).await.map_err(|reason| Failed(format!("{reason:#}")))
+            handler.handle(event.payload, deadline).await.map_err(|reason| Diagnostic {
+                error_type: "HandlerError".to_owned(),
+                error_message: format!("{reason:#}"),
+            })
         }
     });
     lambda_runtime::run(service).await.map_err(|reason| anyhow::anyhow!("Lambda runtime: {reason}"))
@@ -91,15 +89,3 @@ pub fn log_as_json(debug: bool) {
     // A second call, in tests, keeps the first.
     let _ = log.with_env_filter(filter).try_init();
 }
-
-/// A failed invocation: the message that Lambda shows.
-#[derive(Debug)]
-struct Failed(String);
-
-impl Display for Failed {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}

@@ -13,3 +13,6 @@ pub mod notify;
 pub mod policies;
 pub mod scan;
 pub mod settings;
+pub mod documents;
+pub mod kinesis;
+pub mod live;

@@ -91,7 +91,12 @@ pub const SETTINGS: &[Setting] = &[
         "sns_publisher",
         "`json` sends each protocol its own form: text by e-mail, one line by SMS, JSON to pagers and queues.",
     ),
-    setting("FIREHOSE_STREAM_NAME", "", "audit_logger", "Firehose stream of the audit log; without it AUDIT_BUCKET is written."),
+    setting(
+        "FIREHOSE_STREAM_NAME",
+        "",
+        "audit_logger",
+        "Firehose stream of the audit log; without it AUDIT_BUCKET is written.",
+    ),
     setting(
         "METRICS_MAX_DIMENSION_VALUES",
         "500",
@@ -179,6 +184,11 @@ impl Settings {
     /// Reads the environment of this process.
     pub fn from_env() -> Result<Settings, SettingsError> {
         Settings::read(&|name| std::env::var(name).ok())
+    }
+
+    /// Whether Lambda runs this process.
+    pub fn is_lambda() -> bool {
+        std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
     }
 
     /// Reads variables from wherever they are.
