@@ -11,6 +11,14 @@ pub enum AnalyticsError {
     /// The query is no SQL, names something that does not exist, or does more than read.
     #[error("{0}")]
     Sql(String),
+    /// The store of the lake does not give an object or a list.
+    #[error("cannot read the lake: {advice}: {cause}")]
+    Store {
+        /// What to do.
+        advice: &'static str,
+        /// The first line of what the store said.
+        cause: String,
+    },
     /// A query could not be answered.
     #[error("query failed: {0}")]
     Query(Box<DataFusionError>),
@@ -42,7 +50,28 @@ impl AnalyticsError {
 
 impl From<DataFusionError> for AnalyticsError {
     fn from(error: DataFusionError) -> Self {
+        if let DataFusionError::ObjectStore(cause) = error.find_root() {
+            return AnalyticsError::from_store(cause);
+        }
         AnalyticsError::Query(Box::new(error))
+    }
+}
+
+impl AnalyticsError {
+    /// An answer of the store that is no fault of one file.
+    pub(crate) fn from_store(error: &object_store::Error) -> AnalyticsError {
+        use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
+        let text = error.to_string();
+        let advice = match error {
+            _ if text.contains("NoSuchBucket") => "check the name of the bucket and its region",
+            NotFound { .. } => "something was removed while it was read, run again",
+            PermissionDenied { .. } => {
+                "allow s3:GetObject and s3:ListBucket for this identity, or read access to the folder"
+            }
+            Unauthenticated { .. } => "the credentials were refused, renew them, for example with `aws sso login`",
+            _ => "the store did not answer as it should, check the connection and run again",
+        };
+        AnalyticsError::Store { advice, cause: text.lines().next().unwrap_or_default().to_owned() }
     }
 }
 

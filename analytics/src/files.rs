@@ -86,11 +86,6 @@ pub(crate) async fn decode(
     Ok(faults)
 }
 
-/// An error of the object store, outside of any query.
-pub(crate) fn store_error(error: object_store::Error) -> AnalyticsError {
-    AnalyticsError::from(DataFusionError::ObjectStore(Box::new(error)))
-}
-
 /// The fault of one file; an error when it is the store that does not answer, which says nothing about the file.
 fn fault_of(error: DataFusionError) -> Result<String, AnalyticsError> {
     use object_store::Error::{Generic, NotFound, PermissionDenied};

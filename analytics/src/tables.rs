@@ -145,7 +145,8 @@ impl Tables {
     }
 
     async fn folders(&self, under: &Path) -> Result<Vec<Path>, AnalyticsError> {
-        let listed = self.store.list_with_delimiter(Some(under)).await.map_err(files::store_error)?;
+        let listed =
+            self.store.list_with_delimiter(Some(under)).await.map_err(|error| AnalyticsError::from_store(&error))?;
         Ok(listed.common_prefixes)
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::csv::{Cell, record};
 use super::json::json;
 use crate::error::AnalyticsError;
-use crate::plain::{fit, width, wrap};
+use crate::plain::{fit, plain, width, wrap};
 use crate::tables::Answer;
 
 /// Narrowest useful column, in cells. When not even these fit, rows are shown one column a line.
@@ -19,12 +19,17 @@ const NARROWEST: usize = 6;
 const GAP: usize = 2;
 /// Lines of one value when rows are shown one column a line.
 const VALUE_LINES: usize = 4;
+/// Columns of the answer to EXPLAIN.
+const EXPLAINED: [&str; 2] = ["plan_type", "plan"];
 /// How a missing value looks in a table.
 const NULL: &str = "null";
 
 /// The answer in at most `cells` columns of a terminal. Long values are cut; the other formats have them whole.
 pub(crate) fn table(answer: &Answer, cells: usize) -> Result<String, AnalyticsError> {
     let names: Vec<&str> = answer.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    if names == EXPLAINED {
+        return explained(answer);
+    }
     let rows = shown(answer, cells)?;
     let rows_text = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
     if names.is_empty() {
@@ -95,10 +100,23 @@ fn is_text(data_type: &DataType) -> bool {
     }
 }
 
+/// The plans of EXPLAIN, whole: their lines and indents are what people read them for.
+fn explained(answer: &Answer) -> Result<String, AnalyticsError> {
+    let mut out = String::new();
+    for row in values(answer)? {
+        for (place, value) in row.iter().flatten().enumerate() {
+            let indent = if place == 0 { "" } else { "  " };
+            for line in value.lines() {
+                out.push_str(&format!("{indent}{}\n", plain(line)));
+            }
+        }
+    }
+    Ok(out)
+}
+
 /// Values as they look in a table: plain, and no longer than can be shown.
 fn shown(answer: &Answer, cells: usize) -> Result<Vec<Vec<String>>, AnalyticsError> {
     let short = |value: Option<String>| fit(value.as_deref().unwrap_or(NULL), cells * VALUE_LINES);
-    // The plan of EXPLAIN is text of many lines, written by the query engine.
     Ok(values(answer)?.into_iter().map(|row| row.into_iter().map(short).collect()).collect())
 }
 

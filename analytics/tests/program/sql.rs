@@ -96,3 +96,12 @@ async fn explain_show_and_describe_are_answered() {
         assert!(run.out.contains(expected), "{sql}: {}", run.out);
     }
 }
+
+#[tokio::test]
+async fn a_plan_is_shown_in_lines_and_not_cut() {
+    let sql = "EXPLAIN SELECT COUNT(*) FROM violations WHERE year = '2024' AND month = '01'";
+    let run = Fixture::two_months().await.run(&["sql", sql, "--audit", "audit"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("\nphysical_plan\n  "), "{}", run.out);
+    assert!(!run.out.contains('…') && !run.out.contains("year=2023"), "{}", run.out);
+}
