@@ -8,8 +8,12 @@
 //! ```
 //! Rendering and deciding are pure; what cannot be read is a dead letter, what cannot be sent goes back to the queue.
 
+pub mod audit;
+pub mod batches;
 pub mod event;
 pub mod intake;
+pub mod points;
+pub mod run;
 pub mod sample;
 pub mod slack;
 pub mod sns;

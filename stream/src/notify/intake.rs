@@ -1,6 +1,7 @@
 //! What a program is handed, taken apart into single bus events: one event, a list, JSON lines, a batch of SQS messages
 //! (also with an SNS envelope inside), or the tick of a schedule.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::event::{BusEvent, EventError};
@@ -28,8 +29,8 @@ pub struct Arrival {
 pub struct Intake {
     /// Events in the order they came.
     pub arrivals: Vec<Arrival>,
-    /// A schedule asks for what is due.
-    pub tick: bool,
+    /// A schedule asks for what is due at this time.
+    pub tick: Option<DateTime<Utc>>,
     /// The input is a batch of SQS messages, which wants an answer for each.
     pub batch: bool,
 }
@@ -79,7 +80,8 @@ impl Intake {
             return self.open_json(message, message_id, depth + 1);
         }
         if value.get("source").and_then(Value::as_str) == Some("aws.events") {
-            self.tick = true;
+            let time = value.get("time").and_then(Value::as_str).and_then(|text| text.parse().ok());
+            self.tick = Some(time.unwrap_or(DateTime::UNIX_EPOCH));
             return;
         }
         match BusEvent::read(value) {

@@ -4,6 +4,7 @@
 //! `send` (HTTP), `webhook` (where to).
 
 pub mod blocks;
+pub mod channel;
 pub mod config;
 pub mod fields;
 pub mod ledger;
@@ -11,5 +12,6 @@ pub mod limits;
 
 pub mod route;
 pub mod send;
+pub mod source;
 pub mod storm;
 pub mod webhook;

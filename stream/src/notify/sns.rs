@@ -1,4 +1,6 @@
-//! E-mail and pager messages, decided and written; nothing is sent here.
+//! E-mail and pager messages, decided and written here; `channel` sends them.
+
+pub mod channel;
 
 use schemas::{Severity, Violation};
 use serde_json::json;
