@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! claims/<what>/<id>/try-0001.json   {"expires": "..."}   who holds it, until when
+//! claims/<what>/<id>/free-0001.json  null                 given back before that
 //! claims/<what>/<id>/done.json       {"result": ...}      what came of it
 //! claims/<what>/<window>/slot-0007   one of the slots of a budget
 //! ```
@@ -88,7 +89,8 @@ impl Lake {
             }
             // A claim that is there and cannot be read yet is being written this moment.
             let until = holder.map_or(now + holding, |holder| holder.expires);
-            if until > now {
+            let free = until > now && self.read_json::<Value>(&free_key(&folder, attempt)).await?.is_some();
+            if until > now && !free {
                 let done = self.read_json::<Done>(&format!("{folder}/done.json")).await?;
                 return Ok(done.map_or(Claim::InProgress { until }, |done| Claim::Done(done.result)));
             }
@@ -142,10 +144,19 @@ impl Lake {
 }
 
 impl Held {
+    /// Gives the claim back before it expires, so that whoever is told of the thing next may do it at once.
+    pub async fn release(self) -> Result<(), LakeError> {
+        self.lake.create_json(&free_key(&self.folder, self.attempt), &Value::Null).await.map(drop)
+    }
+
     /// Notes the result for whoever asks next. Call it once the thing has happened, whatever came of it.
     pub async fn done(self, result: Value) -> Result<(), LakeError> {
         self.lake.create_json(&format!("{}/done.json", self.folder), &Done { result }).await.map(drop)
     }
+}
+
+fn free_key(folder: &str, attempt: u32) -> String {
+    format!("{folder}/free-{attempt:04}.json")
 }
 
 fn read_failed(lake: &Lake, key: &str, source: StoreError) -> LakeError {
@@ -235,6 +246,17 @@ mod tests {
             let Claim::Held(second) = claim(&lake, 60).await else { panic!("it has expired") };
             assert_eq!(second.attempt, 2);
             assert!(matches!(claim(&lake, 61).await, Claim::InProgress { until } if until == at(120)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_claim_given_back_can_be_taken_at_once() {
+        for (lake, _folder) in lakes().await {
+            let Claim::Held(first) = claim(&lake, 0).await else { panic!("it is free") };
+            first.release().await.unwrap();
+            let Claim::Held(second) = claim(&lake, 1).await else { panic!("it was given back") };
+            assert_eq!(second.attempt, 2);
+            assert!(matches!(claim(&lake, 2).await, Claim::InProgress { .. }));
         }
     }
 
