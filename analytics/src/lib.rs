@@ -6,8 +6,8 @@
 //!   sql:    one statement -> table, CSV or JSON
 //! ```
 //!
-//! Read [`Tables`] first, then [`Report`], then the queries beside `queries.rs`. Answers are deterministic: every query of the report has a
-//! total order, and nothing looks at the clock.
+//! Read [`Tables`] first, then [`Report`], then the queries beside `queries.rs`. Answers are deterministic: every query
+//! of the report has a total order, and nothing looks at the clock.
 
 mod args;
 mod commands;

@@ -226,7 +226,7 @@ struct RemediationRow {
 }
 
 /// Queries a report takes, for a progress bar.
-pub const STEPS: u64 = 10;
+pub const STEPS: u64 = 11;
 
 impl Report {
     /// Reads one month and the month before it. `step` is called after every query.
@@ -274,7 +274,8 @@ impl Report {
             months_in_lake: months(sections.tables).await?,
             left_out: sections.tables.left_out(),
         };
-        tracing::info!(%month, files_opened = sections.tables.opened().len(), files_left_out = report.left_out.len(), "report read");
+        let files_opened = sections.tables.opened().len();
+        tracing::info!(%month, files_opened, files_left_out = report.left_out.len(), "report read");
         Ok(report)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use analytics::{Answer, Tables};
+use analytics::{Answer, Report, STEPS, Tables};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::parquet::arrow::ArrowWriter;
@@ -81,4 +81,17 @@ async fn a_folder_whose_name_has_blanks_and_signs_is_a_lake_too() {
     let sql = "SELECT COUNT(*) AS n FROM violations WHERE year = '2024'";
     let run = fixture.run(&["sql", sql, "--audit", odd, "--format", "csv"]);
     assert_eq!((run.code, run.out.as_str()), (0, "n\r\n305\r\n"), "{}", run.err);
+}
+
+#[tokio::test]
+async fn a_report_takes_as_many_steps_as_the_progress_bar_has_and_opens_both_months_only() {
+    let fixture = Fixture::two_months().await;
+    let mut tables = Tables::open(&fixture.lake().await).await.unwrap();
+    let mut steps = 0;
+    Report::read(&mut tables, "audit", "2024-01".parse().unwrap(), &mut || steps += 1).await.unwrap();
+    assert_eq!(steps, STEPS);
+    assert_eq!(tables.opened().len(), fixture.files("").len());
+    let mut march = Tables::open(&fixture.lake().await).await.unwrap();
+    let report = Report::read(&mut march, "audit", "2024-03".parse().unwrap(), &mut || ()).await.unwrap();
+    assert_eq!((report.empty, march.opened()), (true, Vec::new()));
 }
