@@ -103,7 +103,8 @@ pub struct Witness {
     pub resource: String,
     /// Who asks, for documents that name principals: an ARN, a service, a provider; `*` for somebody not named.
     pub principal: Option<String>,
-    /// Keys the request context must carry, with their values. Keys not listed must be missing.
+    /// Keys the request context must carry, with their values. Keys not listed must be missing, but for those
+    /// that `condition` says have a suitable value: it depends on a policy variable, or was too long to work out.
     pub context: Vec<(String, Vec<String>)>,
     /// One sentence on the context when a condition plays a part.
     pub condition: Option<String>,
