@@ -112,6 +112,8 @@ fn d18_every_kind_of_event_is_judged_with_nothing_in_it() {
                     let event = json!({"eventName": name, "eventSource": source, "responseElements": empty, "requestParameters": empty});
                     let decided = judge(&set, &event);
                     assert_eq!(decided.errors, [], "{name} {empty}");
+                    let sentences = decided.violations.iter().map(|row| row.evidence.as_str());
+                    assert!(sentences.into_iter().all(|text| text.contains("by user alice")), "{name} {empty}");
                 }
             }
         }
@@ -184,6 +186,20 @@ fn a_field_holds_if_any_member_of_a_list_has_the_value() {
     assert!(matches(grants, &event(json!([{"uri": [true]}]))));
     assert!(!matches(grants, &event(json!([{"uri": "ALL"}, {"url": "all"}]))));
     assert!(!matches(grants, &event(json!([{"uri": {"all": "all"}}]))));
+}
+
+#[test]
+fn a_star_in_a_path_is_any_member_and_a_list_of_fields_any_of_them() {
+    let off = r#"{event_names: [PutBucketPublicAccessBlock], event_fields: {requestParameters.Block.*: ["false"]}}"#;
+    let event =
+        |block: Value| json!({"eventName": "PutBucketPublicAccessBlock", "requestParameters": {"Block": block}});
+    assert!(matches(off, &event(json!({"a": true, "b": false}))));
+    assert!(!matches(off, &event(json!({"a": true, "b": true}))));
+    let either = "{event_names: [PutBucketPublicAccessBlock], event_fields: [{requestParameters.Block.a: [1]}, \
+        {requestParameters.Block.b: [2], awsRegion: [us-east-1]}]}";
+    assert!(matches(either, &event(json!({"a": 1, "b": 3}))));
+    assert!(matches(either, &event(json!({"a": 3, "b": 2}))));
+    assert!(!matches(either, &event(json!({"a": 2, "b": 1}))));
 }
 
 #[test]

@@ -69,30 +69,35 @@ impl<'c> Case<'c> {
     /// The document that was in force before the event.
     pub(crate) fn before_sight(&self) -> Sight<'_> {
         let Some(change) = self.change else { return Sight::Nothing };
+        let name = self.event.event_name.as_ref();
         match change.kind {
-            // What did not exist or was not attached granted nothing.
-            EventKind::ManagedPolicyCreate | EventKind::ManagedPolicyAttach | EventKind::PermissionSet => {
-                Sight::Nothing
-            }
-            EventKind::TrustPolicy if self.event.event_name == "CreateRole" => Sight::Nothing,
+            // What did not exist or was not attached granted nothing; what can be deleted was not in force.
+            EventKind::ManagedPolicyCreate
+            | EventKind::ManagedPolicyAttach
+            | EventKind::ManagedPolicyDelete
+            | EventKind::ManagedPolicyVersionDelete
+            | EventKind::OrgPolicyAttach => Sight::Nothing,
+            EventKind::TrustPolicy if name == "CreateRole" => Sight::Nothing,
+            EventKind::OrgPolicy if name == "CreatePolicy" => Sight::Nothing,
+            EventKind::PermissionSet if name.starts_with("Attach") || name.starts_with("Create") => Sight::Nothing,
             EventKind::ManagedPolicyDetach => self.judged_sight(),
+            EventKind::OrgPolicyDetach | EventKind::PermissionSet if name.starts_with("Detach") => self.judged_sight(),
             _ => self.look_up(before_request(self.event, change), "the version before is not known"),
         }
     }
 
     /// Whether the event takes the document away, so that nothing is in force after it.
     pub(crate) fn takes_away(&self) -> bool {
-        self.change.is_some_and(|change| {
-            matches!(
-                change.kind,
-                EventKind::InlinePolicyDelete
-                    | EventKind::ManagedPolicyDetach
-                    | EventKind::ManagedPolicyDelete
-                    | EventKind::ManagedPolicyVersionDelete
-                    | EventKind::BoundaryRemoved
-                    | EventKind::ResourcePolicyDelete
-                    | EventKind::OrgPolicyDetach
-            )
+        self.change.is_some_and(|change| match change.kind {
+            EventKind::InlinePolicyDelete
+            | EventKind::ManagedPolicyDetach
+            | EventKind::ManagedPolicyDelete
+            | EventKind::ManagedPolicyVersionDelete
+            | EventKind::BoundaryRemoved
+            | EventKind::ResourcePolicyDelete
+            | EventKind::OrgPolicyDetach => true,
+            EventKind::PermissionSet => ["Delete", "Detach"].iter().any(|verb| self.event.event_name.starts_with(verb)),
+            _ => false,
         })
     }
 
@@ -155,10 +160,10 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// The judged document for text conditions; see [`super::check::flat`].
+    /// The judged document for text conditions; see [`super::matching::flat`].
     pub(crate) fn flat_text(&self) -> Option<&str> {
         let flatten = || match self.judged_sight() {
-            Sight::Text(text) => Some(super::check::flat(text)),
+            Sight::Text(text) => Some(super::matching::flat(text)),
             Sight::Nothing | Sight::NotVisible(_) => None,
         };
         self.flat.get_or_init(flatten).as_deref()

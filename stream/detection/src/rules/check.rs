@@ -2,13 +2,13 @@
 
 use super::case::{Case, Sight};
 use super::leaf::Condition;
+use super::matching::{FieldTest, Wording};
 use super::policy_answers::{Evidence, answer};
 use super::rule::Explained;
 use super::truth::Truth;
 use crate::change::{EventKind, TargetType};
 use crate::event::base_name;
 use ipnet::IpNet;
-use percent_encoding::percent_decode_str;
 use policy::Pattern;
 use schemas::Outcome;
 use serde_json::Value;
@@ -32,7 +32,8 @@ pub(crate) enum Check {
     ActorTypes(Vec<String>),
     Mfa(bool),
     Target(Target),
-    EventField(FieldTest),
+    /// All fields of one of the alternatives.
+    EventFields(Vec<Vec<FieldTest>>),
     /// Attached by one of these ARNs, or its text contains one of these (already flat).
     PolicyText {
         arns: Vec<Pattern>,
@@ -56,43 +57,6 @@ pub(crate) enum OutcomeWanted {
 pub(crate) enum Target {
     Caller,
     Other,
-}
-
-/// A path from the root of the event, and the values one of which must stand there.
-#[derive(Debug, Clone)]
-pub(crate) struct FieldTest {
-    pub(crate) path: Vec<String>,
-    pub(crate) values: Vec<String>,
-}
-
-/// A text to be contained in an ARN or name; with `*` or `?`, which no ARN of a caller holds, a pattern for the whole.
-#[derive(Debug, Clone)]
-pub(crate) enum Wording {
-    Contains(String),
-    Like(Pattern),
-}
-
-impl Wording {
-    pub(crate) fn new(text: &str) -> Wording {
-        if text.contains(['*', '?']) {
-            return Wording::Like(Pattern::like_value(text, false));
-        }
-        Wording::Contains(text.to_owned())
-    }
-
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        match self {
-            Wording::Contains(part) => text.contains(part.as_str()),
-            Wording::Like(pattern) => pattern.matches(text),
-        }
-    }
-
-    pub(crate) fn source(&self) -> &str {
-        match self {
-            Wording::Contains(part) => part,
-            Wording::Like(pattern) => pattern.source(),
-        }
-    }
 }
 
 impl Check {
@@ -129,7 +93,10 @@ impl Check {
             // A session that does not mention a second factor had none that anybody could rely on.
             Check::Mfa(wanted) => Truth::of(event.mfa_authenticated().unwrap_or(false) == *wanted),
             Check::Target(wanted) => Truth::of((*wanted == Target::Caller) == changes_itself(case)),
-            Check::EventField(test) => Truth::of(test.holds(case.fields())),
+            Check::EventFields(alternatives) => {
+                let event = case.fields();
+                Truth::of(alternatives.iter().any(|fields| fields.iter().all(|test| test.holds(event))))
+            }
             Check::PolicyText { arns, contains } => policy_text(case, arns, contains),
             Check::Policy(condition) => answer(case, condition, evidence),
             #[cfg(test)]
@@ -175,7 +142,11 @@ impl Check {
             Check::Mfa(wanted) => ("mfa", wanted.to_string()),
             Check::Target(Target::Caller) => ("target", "self".to_owned()),
             Check::Target(Target::Other) => ("target", "other".to_owned()),
-            Check::EventField(test) => ("event_fields", format!("{}: {}", test.path.join("."), test.values.join(", "))),
+            Check::EventFields(alternatives) => {
+                let line =
+                    |fields: &Vec<FieldTest>| fields.iter().map(FieldTest::to_line).collect::<Vec<_>>().join(" and ");
+                ("event_fields", alternatives.iter().map(line).collect::<Vec<_>>().join(" or "))
+            }
             Check::PolicyText { arns, contains } => {
                 let parts = [("policy_arns", patterns(arns)), ("policy_document_contains", contains.join(", "))];
                 let given = parts.iter().filter(|(_, text)| !text.is_empty());
@@ -203,10 +174,9 @@ impl Check {
             Check::ActorTypes(_) => or_none(event.user_identity.identity_type.as_deref()),
             Check::Mfa(_) => event.mfa_authenticated().map_or("not said".to_owned(), |mfa| mfa.to_string()),
             Check::Target(_) => or_none(target_user(case).as_deref()),
-            Check::EventField(test) => {
-                let mut found = Vec::new();
-                test.collect(case.fields(), &test.path, &mut found);
-                if found.is_empty() { "nothing".to_owned() } else { found.join(", ") }
+            Check::EventFields(alternatives) => {
+                let found = alternatives.iter().flatten().map(|test| test.found(case.fields()));
+                found.collect::<Vec<_>>().join(" and ")
             }
             Check::PolicyText { .. } | Check::Policy(_) => match case.judged_sight() {
                 Sight::Nothing => "no policy document".to_owned(),
@@ -218,29 +188,6 @@ impl Check {
             },
             #[cfg(test)]
             Check::Crash => String::new(),
-        }
-    }
-}
-
-impl FieldTest {
-    fn holds(&self, event: &Value) -> bool {
-        let mut found = Vec::new();
-        self.collect(event, &self.path, &mut found);
-        found.iter().any(|found| self.values.contains(found))
-    }
-
-    /// The scalars at the path; a list on the way means any of its members.
-    fn collect(&self, at: &Value, path: &[String], found: &mut Vec<String>) {
-        match (at, path.split_first()) {
-            (Value::Array(items), _) => items.iter().for_each(|item| self.collect(item, path, found)),
-            (Value::Object(members), Some((key, rest))) => {
-                if let Some(value) = members.get(key) {
-                    self.collect(value, rest, found);
-                }
-            }
-            (Value::String(text), None) => found.push(text.clone()),
-            (Value::Bool(_) | Value::Number(_) | Value::Null, None) => found.push(at.to_string()),
-            _ => {}
         }
     }
 }
@@ -319,102 +266,6 @@ fn policy_text(case: &Case<'_>, arns: &[Pattern], contains: &[String]) -> Truth 
         Sight::Text(_) => {
             let text = case.flat_text().unwrap_or_default();
             Truth::of(contains.iter().any(|part| text.contains(part.as_str())))
-        }
-    }
-}
-
-/// Layers of encoding taken off a text.
-const MAX_LAYERS: usize = 4;
-
-/// A text for comparison: encodings taken off, escapes of JSON written out, no white space, small letters.
-pub(crate) fn flat(text: &str) -> String {
-    let mut text = Cow::Borrowed(text.trim());
-    for _ in 0..MAX_LAYERS {
-        let inner = if text.starts_with('"') && text.len() > 1 && text.ends_with('"') {
-            serde_json::from_str::<String>(&text).ok()
-        } else if text.contains('%') && !text.contains('"') {
-            percent_decode_str(&text).decode_utf8().ok().map(Cow::into_owned).filter(|decoded| *decoded != *text)
-        } else {
-            None
-        };
-        match inner {
-            Some(inner) => text = Cow::Owned(inner),
-            None => break,
-        }
-    }
-    let plain = unescaped(&text);
-    plain.chars().filter(|letter| !letter.is_whitespace()).flat_map(char::to_lowercase).collect()
-}
-
-/// `\u002a` as `*` and `\/` as `/`, so that an escape does not hide a word; other escapes stay.
-fn unescaped(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let code =
-            after.strip_prefix('u').and_then(|hex| hex.get(..4)).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-        match code.and_then(char::from_u32) {
-            Some(letter) => {
-                plain.push(letter);
-                rest = after.get(5..).unwrap_or_default();
-            }
-            None => {
-                let escaped = after.chars().next();
-                if escaped != Some('/') {
-                    plain.push('\\');
-                }
-                plain.extend(escaped);
-                rest = escaped.and_then(|letter| after.get(letter.len_utf8()..)).unwrap_or_default();
-            }
-        }
-    }
-    plain.push_str(rest);
-    Cow::Owned(plain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_encoding_hides_a_word_from_a_text_condition() {
-        let wanted = flat(r#""Action":"*""#);
-        for text in [
-            r#"{"Action":"*"}"#,
-            "{ \"ACTION\" :\n\t\"*\" }",
-            r#"{"\u0041ction":"\u002a"}"#,
-            r#""{\"Action\":\"*\"}""#,
-            r#""{\"\\u0041ction\":\"*\"}""#,
-            "%7B%22Action%22%3A%22*%22%7D",
-        ] {
-            assert!(flat(text).contains(&wanted), "{text} became {}", flat(text));
-        }
-        assert!(flat(r#"{"Resource":"arn:aws:s3:::b\/*"}"#).contains("b/*"));
-    }
-
-    #[test]
-    fn broken_escapes_stay_as_they_are() {
-        for text in ["a\\", "\\u12", "\\ud800x", "\\", "\\\\u0041", "ä\\uä"] {
-            let flattened = flat(text);
-            assert!(flattened.contains('\\'), "{text} became {flattened}");
-        }
-    }
-
-    #[test]
-    fn a_wording_is_contained_or_with_a_wildcard_fits_the_whole() {
-        let arn = "arn:aws:iam::111122223333:user/admin-bob";
-        for (text, fits) in [
-            ("user/admin", true),
-            ("user/Admin", false),
-            ("user/*", false),
-            ("*:user/admin-???", true),
-            ("arn:aws:iam::*:user/admin-*", true),
-        ] {
-            assert_eq!(Wording::new(text).matches(arn), fits, "{text}");
         }
     }
 }

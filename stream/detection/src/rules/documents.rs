@@ -41,7 +41,7 @@ pub enum DocumentName {
         holder_type: &'static str,
         /// Name of the holder.
         holder: String,
-        /// Name of the policy.
+        /// Name of the policy; empty for a permission set, which has one.
         policy: String,
     },
     /// The trust policy of a role.
@@ -126,6 +126,7 @@ pub(crate) fn before_request(event: &CloudTrailEvent<'_>, change: &Change<'_>) -
         EventKind::ManagedPolicyVersion | EventKind::ManagedPolicyDefault => {
             DocumentName::ManagedPolicy { arn: change.policy_arn.clone()?.into_owned(), version: None }
         }
+        EventKind::OrgPolicy => DocumentName::OrganizationPolicy { id: change.subject.clone()?.into_owned() },
         _ => held_document(event, change)?,
     };
     Some(request(event, name, Moment::Before))
@@ -143,6 +144,12 @@ fn held_document(event: &CloudTrailEvent<'_>, change: &Change<'_>) -> Option<Doc
             holder_type: change.target_type.as_str(),
             holder: target,
             policy: change.policy_name.clone()?.into_owned(),
+        }),
+        // A permission set has one inline policy, without a name.
+        EventKind::PermissionSet if event.event_name.contains("InlinePolicy") => Some(DocumentName::InlinePolicy {
+            holder_type: change.target_type.as_str(),
+            holder: change.subject.clone()?.into_owned(),
+            policy: String::new(),
         }),
         EventKind::TrustPolicy => Some(DocumentName::TrustPolicy { role: target }),
         EventKind::ResourcePolicy | EventKind::ResourcePolicyDelete | EventKind::PrincipalGrant

@@ -1,9 +1,10 @@
 //! The map under `conditions` of a rule to checks.
 
-use super::check::{Check, FieldTest, OutcomeWanted, Target, Wording};
+use super::check::{Check, OutcomeWanted, Target};
 use super::leaf::read_condition;
+use super::matching::{FieldTest, Wording, flat};
 use super::rule::Remediation;
-use crate::yaml::{Faults, Fields, Node, Text, choose, closest};
+use crate::yaml::{Faults, Fields, Node, Text, Tree, choose, closest};
 use crate::{EventKind, kind_of, names_of};
 use ipnet::IpNet;
 use policy::Pattern;
@@ -249,18 +250,32 @@ fn read_network(fields: Fields<'_>, checks: &mut Vec<Check>, faults: &mut Faults
     push_list(checks, texts(fields, "user_agents", faults), Check::UserAgents);
 }
 
+/// A map of fields, all of which must hold; or a list of such maps, one of which must.
 fn read_fields(fields: Fields<'_>, checks: &mut Vec<Check>, faults: &mut Faults) {
     let Some(node) = fields.node("event_fields") else { return };
+    let maps = match &node.tree {
+        Tree::List(maps) => maps.as_slice(),
+        Tree::Map(_) | Tree::Scalar(_) => std::slice::from_ref(node),
+    };
+    let alternatives: Vec<_> = maps.iter().filter_map(|map| read_alternative(map, faults)).collect();
+    // A map without fields would hold for every event.
+    if maps.is_empty() || alternatives.iter().any(Vec::is_empty) {
+        faults.error(fields.at("event_fields"), "event_fields holds a map without fields; name one or remove it");
+    }
+    checks.push(Check::EventFields(alternatives));
+}
+
+fn read_alternative(node: &Node, faults: &mut Faults) -> Option<Vec<FieldTest>> {
     let Some(entries) = node.entries() else {
         faults.error(node.at, format!("event_fields must be a map of paths to values, found {}", node.kind()));
-        return;
+        return None;
     };
     let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-    let Some(inner) = Fields::of(node, "event_fields", &keys, faults) else { return };
+    let inner = Fields::of(node, "event_fields", &keys, faults)?;
+    let mut tests = Vec::with_capacity(entries.len());
     for entry in entries {
         let root = entry.key.split('.').next().unwrap_or_default();
-        let given = Text { at: entry.at, text: root.to_owned() };
-        expect_known("event_fields", &given, &EVENT_FIELDS, faults);
+        expect_known("event_fields", &Text { at: entry.at, text: root.to_owned() }, &EVENT_FIELDS, faults);
         let values = inner.texts(&entry.key, faults).unwrap_or_default();
         if values.is_empty() {
             faults.error(entry.at, format!("{} has no value to compare with; list at least one", entry.key));
@@ -268,9 +283,9 @@ fn read_fields(fields: Fields<'_>, checks: &mut Vec<Check>, faults: &mut Faults)
         for value in &values {
             check_value("event_fields", value, faults);
         }
-        let path = entry.key.split('.').map(str::to_owned).collect();
-        checks.push(Check::EventField(FieldTest { path, values: plain(&values) }));
+        tests.push(FieldTest { path: entry.key.split('.').map(str::to_owned).collect(), values: plain(&values) });
     }
+    Some(tests)
 }
 
 /// The inner `conditions` of the older form. Both lists describe the same danger in two dresses - attached by ARN or
@@ -286,7 +301,7 @@ fn read_text_conditions(fields: Fields<'_>, faults: &mut Faults) -> Option<Check
     let contains = texts(inner, "policy_document_contains", faults);
     let check = Check::PolicyText {
         arns: arns.iter().map(|arn| Pattern::like_value(&arn.text, false)).collect(),
-        contains: contains.iter().map(|text| super::check::flat(&text.text)).collect(),
+        contains: contains.iter().map(|text| flat(&text.text)).collect(),
     };
     (!arns.is_empty() || !contains.is_empty()).then_some(check)
 }
