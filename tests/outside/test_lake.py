@@ -56,7 +56,7 @@ def test_violations_by_rule_are_the_same_in_analytics_duckdb_and_pyarrow(lake):
 
 def write_remediation_logs(lake):
     """A month of repairs written by pyarrow from the rendered column list, not by our own writer."""
-    glue = json.loads((ROOT / "schemas/generated/glue/remediation_logs.json").read_text())
+    glue = json.loads((ROOT / "schemas/generated/glue/remediation_logs_raw.json").read_text())
     types = {"string": pa.string(), "boolean": pa.bool_(), "timestamp": pa.timestamp("ms", "UTC"), "bigint": pa.int64(), "int": pa.int32()}
     schema = pa.schema([(column["name"], types[column["type"]]) for column in glue["columns"]])
     outcomes = [("detach_policy", "SUCCESS")] * 3 + [("detach_policy", "FAILED"), ("delete_inline_policy", "DRY_RUN"),
@@ -104,7 +104,7 @@ def test_timestamps_are_int64_milliseconds_in_utc_and_the_raw_event_is_last(lake
 
 
 def test_columns_of_the_files_are_those_of_the_glue_table(lake):
-    glue = json.loads((ROOT / "schemas/generated/glue/violations.json").read_text())
+    glue = json.loads((ROOT / "schemas/generated/glue/violations_raw.json").read_text())
     file = next(iter(lake.glob("violations/*/*/*/*.parquet")))
     assert pq.read_schema(file).names == [column["name"] for column in glue["columns"]]
 

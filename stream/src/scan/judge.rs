@@ -160,7 +160,10 @@ impl Reading<'_> {
         if !self.cut_off {
             self.batch.books.record(false);
         }
-        self.letter(error.code(), error.to_string(), Place { offset: end, length: 0, raw: &[] }, None);
+        // Stored however many dead letters the file has: it says that there is more that nobody has seen.
+        let letter =
+            self.dead_letter(error.code(), error.to_string(), Place { offset: end, length: 0, raw: &[] }, None);
+        self.batch.letters.push(letter);
     }
 
     fn letter(&mut self, code: &str, message: String, place: Place<'_>, index: Option<u64>) {
@@ -168,13 +171,22 @@ impl Reading<'_> {
         if self.letters > MAX_LETTERS_PER_UNIT + 1 {
             return;
         }
-        let full = self.letters == MAX_LETTERS_PER_UNIT + 1;
-        let more = "; nothing more of this file is stored from here on: fix or leave out the file";
-        self.batch.letters.push(DeadLetter {
+        let letter = if self.letters <= MAX_LETTERS_PER_UNIT {
+            self.dead_letter(code, message, place, index)
+        } else {
+            let message =
+                format!("{message}; no more records of this file are stored from here on: fix or leave it out");
+            self.dead_letter("too_many_dead_letters", message, place, index)
+        };
+        self.batch.letters.push(letter);
+    }
+
+    fn dead_letter(&self, code: &str, message: String, place: Place<'_>, index: Option<u64>) -> DeadLetter {
+        DeadLetter {
             attempts_made: 1,
             arrival: None,
-            error_code: if full { "too_many_dead_letters".to_owned() } else { code.to_owned() },
-            error_message: if full { format!("{message}{more}") } else { message },
+            error_code: code.to_owned(),
+            error_message: message,
             raw: place.raw.get(..place.raw.len().min(MAX_RAW_BYTES)).unwrap_or_default().to_vec(),
             raw_length: Some(place.raw.len() as u64),
             shard_id: None,
@@ -185,7 +197,7 @@ impl Reading<'_> {
                 offset: self.base + place.offset,
                 length: place.length,
             }),
-        });
+        }
     }
 }
 
