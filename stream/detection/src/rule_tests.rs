@@ -1,4 +1,15 @@
 //! Tests written beside a rule: a partial event, completed with documented defaults, and what the rule must say to it.
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `name` | what the test shows |
+//! | `event` | what differs from the default event; `eventName` at least |
+//! | `expect` | `match` or `no_match` |
+//! | `severity`, `evidence` | optional: the severity, and a part of the evidence, of the match |
+//! | `document` | optional: the policy document that the event names and does not carry |
+//! | `document_before` | optional: the document in force before; without a value, there was none |
+//!
+//! Documents are text, or YAML that is written out as JSON. One that is not given is not visible.
 
 mod complete;
 

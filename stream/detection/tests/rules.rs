@@ -261,6 +261,33 @@ fn tests_beside_rules_pass_and_failures_say_what_differed() {
     );
 }
 
+#[test]
+fn a_file_torn_off_anywhere_is_refused_or_read_and_never_crashes() {
+    let text = include_str!("faults/rules_every_fault.yaml").to_owned() + include_str!("data/rule_tests.yaml");
+    let ends = (0..text.len()).step_by(5).filter(|end| text.is_char_boundary(*end));
+    let refused = ends.filter(|end| RuleSet::load(&text[..*end], "f").is_err()).count();
+    assert!(refused > text.len() / 10, "{refused}");
+}
+
+#[test]
+fn both_forms_of_the_documentation_load_and_match() {
+    let set = rules(include_str!("data/both_forms.yaml"));
+    let attached = |arn: &str, user: &str| {
+        let parameters = json!({"userName": "bob", "policyArn": arn});
+        let identity = json!({"arn": format!("arn:aws:iam::111122223333:user/{user}")});
+        names(&judge(
+            &set,
+            &json!({"eventName": "AttachUserPolicy", "requestParameters": parameters, "userIdentity": identity}),
+        ))
+    };
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    assert_eq!(attached(admin, "admin"), ["AdminPolicyAttachment", "PrivilegeEscalationGranted"]);
+    assert_eq!(attached(admin, "bob"), ["PrivilegeEscalationGranted"]);
+    assert_eq!(attached("arn:aws:iam::aws:policy/ReadOnlyAccess", "admin"), Vec::<String>::new());
+    let failures: Vec<_> = run_tests(&set).into_iter().filter_map(|result| result.failure).collect();
+    assert_eq!(failures, Vec::<String>::new());
+}
+
 /// Rules that overlap in every way.
 fn pool() -> Vec<String> {
     [

@@ -53,6 +53,9 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Longest name repeated in a message, characters.
+const MAX_LABEL_CHARS: usize = 128;
+
 /// Collects the faults of one file.
 #[derive(Debug)]
 pub struct Faults {
@@ -69,7 +72,9 @@ impl Faults {
 
     /// Faults added from now on belong to this rule or entry; `None` for the file itself.
     pub fn within(&mut self, rule: Option<&str>) {
-        self.rule = rule.map(str::to_owned);
+        // The name is only checked later; until then it must not tear a message apart.
+        let clean = |letter: char| if letter.is_control() { ' ' } else { letter };
+        self.rule = rule.map(|name| name.chars().take(MAX_LABEL_CHARS).map(clean).collect());
     }
 
     /// Adds a fault that keeps the file from being used.
