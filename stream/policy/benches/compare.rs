@@ -1,9 +1,10 @@
-#![allow(clippy::print_stdout, clippy::indexing_slicing, missing_docs, reason = "a benchmark reports to people")]
 //! How long `compare` takes for every AWS-managed policy with one statement added.
 //!
 //! Besides the criterion figures for the whole set it prints the distribution over the policies, for three
 //! statements: an action, a wildcard and a Deny. "Cold" is one run over all policies, each met once, so that
 //! most of the time goes into fetching the document from memory; "warm" is the best of a few runs on one policy.
+
+#![allow(clippy::print_stdout, clippy::indexing_slicing, missing_docs, reason = "a benchmark reports to people")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,5 +1,13 @@
 //! The bundled catalogue is whole, sorted and readable.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
 use policy::catalogue::{self, AccessLevel};
 use policy::{Kind, Policy};
 

@@ -1,5 +1,13 @@
 //! `compare` on documents made to be hard: each must end, and never with a wrong "no".
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
 use policy::{Answer, Comparer, Kind, Pattern, Policy, Scope, Statement, compare};
 
 fn document(statements: &str) -> Policy {

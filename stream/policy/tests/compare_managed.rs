@@ -1,5 +1,13 @@
 //! `compare` over every AWS-managed policy: what must hold whatever the documents are.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
 use policy::{
     Answer, Caller, Comparer, Context, Decision, Kind, Policy, Relation, Request, Witness, catalogue, decide,
 };

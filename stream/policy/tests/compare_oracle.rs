@@ -1,6 +1,14 @@
 //! `compare` against a slow oracle: every request of a small world, decided by a separate, naive reading of the
 //! language, for many thousands of random pairs of documents.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 

@@ -1,5 +1,13 @@
 //! `compare` against labels of an SMT solver: see `tests/compare/SOURCE.md`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
 use std::io::Read;
 
 use policy::{Answer, Caller, Comparer, Context, Decision, Kind, Policy, Request, Service, Witness, decide};
