@@ -10,9 +10,11 @@
 
 pub mod audit;
 pub mod batches;
+pub mod command;
 pub mod event;
 pub mod intake;
 pub mod points;
+pub mod programs;
 pub mod run;
 pub mod sample;
 pub mod slack;

@@ -1,7 +1,8 @@
 //! Metrics of the bus, by severity, rule, action and account: decided here, sent by `channel`.
 //!
-//! Each point has one dimension, so that the number of metrics is a sum and not a product: 4 severities, as many rules
-//! and accounts as the guard allows, a few actions and statuses.
+//! Each point has the severity and one dimension more, so that the number of metrics grows as a sum and not as a product:
+//! four severities times the rules, accounts and actions that the guard allows. No set of dimensions is one that the
+//! detector or the remediator publishes itself, so nothing is counted twice.
 
 pub mod channel;
 
@@ -34,16 +35,14 @@ const MAX_VALUE: usize = 200;
 /// CloudWatch takes points of the last two weeks; a margin for the way there.
 const OLDEST: TimeDelta = TimeDelta::hours(14 * 24 - 1);
 
-/// What a metric is counted by. The names stand on dashboards.
+/// What a metric is counted by, besides the severity. The names stand on dashboards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
-    /// `Severity`.
-    Severity,
-    /// `RuleName`; guarded.
+    /// `RuleName`.
     RuleName,
     /// `Action`.
     Action,
-    /// `AccountId`; guarded.
+    /// `AccountId`.
     AccountId,
 }
 
@@ -51,26 +50,25 @@ impl Dimension {
     /// Its name in CloudWatch.
     pub fn as_str(self) -> &'static str {
         match self {
-            Dimension::Severity => "Severity",
             Dimension::RuleName => "RuleName",
             Dimension::Action => "Action",
             Dimension::AccountId => "AccountId",
         }
     }
-
-    /// Whether strangers, or growth, could make ever more values of it.
-    pub fn is_guarded(self) -> bool {
-        matches!(self, Dimension::RuleName | Dimension::AccountId | Dimension::Action)
-    }
 }
 
-/// A metric with its dimension and minute.
+/// The name of the first dimension of every point.
+pub const SEVERITY: &str = "Severity";
+
+/// A metric with its dimensions and minute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Point {
     /// Name of the metric.
     pub name: &'static str,
-    /// Dimension and value; `None` for the sum over all.
-    pub by: Option<(Dimension, String)>,
+    /// Value of the dimension `Severity`.
+    pub severity: &'static str,
+    /// The other dimension and its value; strangers, or growth, could make ever more values of each.
+    pub by: (Dimension, String),
     /// Minute it is counted in.
     pub minute: DateTime<Utc>,
 }
@@ -90,10 +88,8 @@ pub fn points(event: &BusEvent, now: DateTime<Utc>) -> Vec<Point> {
         Subject::Other => &[],
     };
     let dimensions = dimensions(event);
-    let by = |name: &'static str| {
-        let values = dimensions.iter().cloned().map(Some).chain([None]);
-        values.map(move |by| Point { name, by, minute })
-    };
+    let Some(severity) = event.severity().map(schemas::Severity::as_str) else { return Vec::new() };
+    let by = |name: &'static str| dimensions.iter().cloned().map(move |by| Point { name, severity, by, minute });
     names.iter().flat_map(|name| by(name)).collect()
 }
 
@@ -117,7 +113,6 @@ fn dimensions(event: &BusEvent) -> Vec<(Dimension, String)> {
         Subject::Other => None,
     };
     let given = [
-        (Dimension::Severity, event.severity().map(schemas::Severity::as_str)),
         (Dimension::RuleName, event.rule_name()),
         (Dimension::Action, action),
         (Dimension::AccountId, event.violation().map(|violation| violation.account_id.as_str())),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::event::BusEvent;
 use super::intake::{Arrival, Intake, open};
 use crate::backoff::Deadline;
-use crate::lambda::{self, Handler};
+use crate::lambda::Handler;
 use crate::metrics::{Metrics, Point};
 
 /// Messages that SNS took.
@@ -122,6 +122,11 @@ impl<C: Channel> Program<C> {
         &self.channel
     }
 
+    /// Delivers events as they are, without claims: for a command line, which has no redelivery.
+    pub async fn write(&self, events: &[BusEvent], at: Moment) -> Vec<Outcome> {
+        self.channel.deliver(events, at).await
+    }
+
     /// Deals with an input as a whole.
     pub async fn run(&self, intake: Intake, at: Moment) -> Report {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; intake.arrivals.len()];
@@ -129,7 +134,7 @@ impl<C: Channel> Program<C> {
         let (places, held): (Vec<usize>, Vec<Held>) = events.into_iter().unzip();
         let told: Vec<BusEvent> =
             places.iter().filter_map(|place| intake.arrivals.get(*place)?.event.as_ref().ok().cloned()).collect();
-        let results = if told.is_empty() { Vec::new() } else { self.channel.deliver(&told, at).await };
+        let results = if told.is_empty() { Vec::new() } else { Box::pin(self.channel.deliver(&told, at)).await };
         let mut results = results.into_iter();
         for (place, held) in places.into_iter().zip(held) {
             let outcome = results.next().unwrap_or_else(|| Outcome::Later("the channel gave no answer".to_owned()));
@@ -255,7 +260,7 @@ impl<C: Channel> Program<C> {
         if at.deadline.has_passed() {
             return if asked { Err("no time is left".to_owned()) } else { Ok(0) };
         }
-        match self.channel.tick(at).await {
+        match Box::pin(self.channel.tick(at)).await {
             Ok(sent) => Ok(sent),
             Err(error) => {
                 let reason = format!("{error:#}");
@@ -316,21 +321,14 @@ impl<C: Channel> Handler for Program<C> {
     async fn handle(&self, event: Value, deadline: Deadline) -> anyhow::Result<Value> {
         let intake = open(&event);
         let is_batch = intake.batch;
-        let report = self.run(intake, Moment { now: Utc::now(), deadline }).await;
+        // Boxed, as is the channel's work: the compiler gives up on futures nested too deep.
+        let report = Box::pin(self.run(intake, Moment { now: Utc::now(), deadline })).await;
         if let (false, Some(reason)) = (is_batch, &report.reason) {
             anyhow::bail!("{} of {} events handed back: {reason}", report.count("handed_back"), report.events_in);
         }
         let failures: Vec<Value> = report.failed_messages.iter().map(|id| json!({"itemIdentifier": id})).collect();
         Ok(json!({"batchItemFailures": failures}))
     }
-}
-
-/// Starts a program as a Lambda.
-pub fn serve<C: Channel, F>(build: impl FnOnce(crate::settings::Settings) -> F) -> std::process::ExitCode
-where
-    F: Future<Output = anyhow::Result<Program<C>>>,
-{
-    lambda::run(build)
 }
 
 fn name(outcome: &Outcome) -> &'static str {

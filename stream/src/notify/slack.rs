@@ -10,6 +10,7 @@ pub mod fields;
 pub mod ledger;
 pub mod limits;
 
+pub mod picture;
 pub mod route;
 pub mod send;
 pub mod source;

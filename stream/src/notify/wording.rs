@@ -99,8 +99,8 @@ pub fn growth(violation: &Violation) -> Option<String> {
         (None, _) => String::new(),
     };
     match violation.new_access? {
-        true => Some(format!("Access grew{witness}: this was not granted before.")),
-        false => Some("Access did not grow: all of it was granted before.".to_owned()),
+        true => Some(format!("It grew{witness}: this was not granted before.")),
+        false => Some("It did not grow: all of it was granted before.".to_owned()),
     }
 }
 

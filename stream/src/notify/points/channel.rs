@@ -12,7 +12,7 @@ use lake::Lake;
 use object_store::{Error as StoreError, ObjectStore, PutMode, PutPayload};
 use tokio::sync::Mutex;
 
-use super::{Dimension, OTHER, Point, points, sum};
+use super::{Dimension, OTHER, Point, SEVERITY, points, sum};
 use crate::notify::event::BusEvent;
 use crate::notify::run::{Channel, METRICS_PUBLISHED, Moment, Outcome};
 
@@ -117,7 +117,7 @@ fn datum(point: &Point, count: u64) -> MetricDatum {
         .unit(StandardUnit::Count)
         .value(count as f64)
         .timestamp(AwsTime::from(SystemTime::from(point.minute)))
-        .set_dimensions(dimension)
+        .set_dimensions(Some(dimensions))
         .build()
 }
 
@@ -140,9 +140,7 @@ impl Guard {
 
     /// Replaces a value over the limit.
     async fn limit(&self, point: &mut Point) -> Result<(), StoreError> {
-        let Some((dimension, value)) = point.by.as_mut().filter(|(dimension, _)| dimension.is_guarded()) else {
-            return Ok(());
-        };
+        let (dimension, value) = &mut point.by;
         if !self.allows(*dimension, value).await? {
             *value = OTHER.to_owned();
         }

@@ -60,7 +60,7 @@ impl Slack {
         };
         match self.ledger.admit(&member, at.now, quiet_until, &config.storm).await {
             Ok((Place::Collected, _)) => Outcome::Collected,
-            Ok((Place::Individual, _)) => match self.post(channel.as_deref(), &message, at.deadline).await {
+            Ok((Place::Individual, _)) => match Box::pin(self.post(channel.as_deref(), &message, at.deadline)).await {
                 Ok(()) => Outcome::Delivered,
                 Err(Unsent::Later(reason)) => Outcome::Later(reason),
                 Err(Unsent::Never(reason)) => Outcome::Refused(reason),
@@ -80,7 +80,7 @@ impl Slack {
             self.turn(channel, deadline).await?;
             let webhooks = self.webhooks.get(read_again).await.map_err(later)?;
             let webhook = webhooks.of(channel).map_err(later)?;
-            match self.sender.post(webhook, message, deadline).await {
+            match Box::pin(self.sender.post(webhook, message, deadline)).await {
                 Ok(()) => return Ok(()),
                 // It may have been rotated: once more with what SSM holds now.
                 Err(SendError::Webhook { .. }) if !read_again => read_again = true,
@@ -131,7 +131,7 @@ impl Slack {
                 Claim::InProgress { .. } => anyhow::bail!("another process sends {}", closing.id),
                 Claim::Held(held) => held,
             };
-            match self.post(closing.channel.as_deref(), &closing.message, at.deadline).await {
+            match Box::pin(self.post(closing.channel.as_deref(), &closing.message, at.deadline)).await {
                 Ok(()) => {
                     sent += 1;
                     held.done(json!("sent")).await?;
