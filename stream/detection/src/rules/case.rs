@@ -1,7 +1,7 @@
 //! One event before the rules, with its change and its documents, each read at most once for all rules.
 
-use super::documents::DocumentName;
-use super::documents::{DocumentRequest, Documents, Found, before_request, judged_request};
+use super::documents::{DocumentName, DocumentRequest, Documents, Found, before_request, judged_request};
+use super::policy_answers::Answered;
 use crate::change::{Change, Document, DocumentUse, EventKind};
 use crate::event::{CloudTrailEvent, UNKNOWN_ACCOUNT};
 use policy::{Escalations, Exposure, Kind, Policy, Surroundings};
@@ -29,6 +29,7 @@ pub(crate) struct Case<'c> {
     before: OnceCell<Option<Policy>>,
     escalations: OnceCell<Escalations>,
     exposure: OnceCell<Exposure>,
+    pub(super) new_access: OnceCell<Answered>,
     flat: OnceCell<Option<String>>,
     fields: OnceCell<serde_json::Value>,
 }
@@ -47,6 +48,7 @@ impl<'c> Case<'c> {
             before: OnceCell::new(),
             escalations: OnceCell::new(),
             exposure: OnceCell::new(),
+            new_access: OnceCell::new(),
             flat: OnceCell::new(),
             fields: OnceCell::new(),
         }

@@ -42,7 +42,7 @@ pub struct Evidence {
 }
 
 /// An answer with what speaks for it.
-type Answered = (Truth, Option<Evidence>);
+pub(super) type Answered = (Truth, Option<Evidence>);
 
 impl Evidence {
     fn new(leaf: &Leaf, truth: Truth, sentence: String) -> Evidence {
@@ -92,7 +92,7 @@ fn leaf_answer(case: &Case<'_>, leaf: &Leaf) -> Answered {
     match leaf {
         Leaf::NotVisible => not_visible(case, leaf),
         Leaf::BoundaryRemoved => boundary_removed(case, leaf),
-        Leaf::NewAccess => new_access(case, leaf),
+        Leaf::NewAccess => new_access(case).clone(),
         Leaf::LostDeny => lost_deny(case, leaf),
         _ => match (case.judged_sight(), case.judged()) {
             (Sight::NotVisible(_), _) => (Truth::Unknown, None),
@@ -291,30 +291,29 @@ fn both_sides<'c>(case: &'c Case<'_>) -> Result<(Option<&'c Policy>, Option<&'c 
     }
 }
 
-fn new_access(case: &Case<'_>, leaf: &Leaf) -> Answered {
-    if case.takes_away() || case.judged_sight() == Sight::Nothing {
-        return (Truth::No, None);
-    }
-    match both_sides(case) {
-        // What cannot be compared is treated as new: a look-up that fails must not hide a grant.
-        Err(why) => {
-            let sentence = format!("counted as new access, as {why}");
-            (Truth::May, Some(Evidence::new(leaf, Truth::May, sentence)))
+/// Asked by many rules and for the row: answered once for each event.
+fn new_access<'c>(case: &'c Case<'_>) -> &'c Answered {
+    case.new_access.get_or_init(|| {
+        if case.takes_away() || case.judged_sight() == Sight::Nothing {
+            return (Truth::No, None);
         }
-        Ok((before, after)) => gained(leaf, before, after, "not granted before is"),
-    }
+        match both_sides(case) {
+            // What cannot be compared is treated as new: a look-up that fails must not hide a grant.
+            Err(why) => {
+                let sentence = format!("counted as new access, as {why}");
+                (Truth::May, Some(Evidence::new(&Leaf::NewAccess, Truth::May, sentence)))
+            }
+            Ok((before, after)) => gained(&Leaf::NewAccess, before, after, "not granted before is"),
+        }
+    })
 }
 
 /// Whether the event grants anything that was not granted before; `None` when that cannot be told.
 pub(super) fn grows(case: &Case<'_>) -> Option<bool> {
-    if case.judged_sight() == Sight::Nothing {
+    if !case.takes_away() && case.judged_sight() == Sight::Nothing {
         return None;
     }
-    if case.takes_away() {
-        return Some(false);
-    }
-    let (before, after) = both_sides(case).ok()?;
-    match gained(&Leaf::NewAccess, before, after, "").0 {
+    match new_access(case).0 {
         Truth::Must => Some(true),
         Truth::No => Some(false),
         Truth::May | Truth::Unknown => None,
