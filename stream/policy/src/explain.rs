@@ -3,6 +3,7 @@
 use crate::document::{Kind, Policy};
 use crate::exposure::Surroundings;
 use crate::grants::{Certainty, Finding};
+use crate::witness::Effort;
 
 /// Sentences that say what the document grants that matters, each with the statement it rests on, counted
 /// from 1 as people do. Faults of the text come first; a document with nothing to say gets one sentence.
@@ -23,6 +24,9 @@ pub fn explain(policy: &Policy, surroundings: &Surroundings) -> Vec<String> {
     sentences
 }
 
+/// Denies that are put into words.
+const MAX_DENIES: usize = 50;
+
 fn limits(policy: &Policy, sentences: &mut Vec<String>) {
     sentences.push("This document grants nothing itself, it limits what others grant.".to_owned());
     if let Some(finding) = policy.allows_everything() {
@@ -38,8 +42,9 @@ fn powers(policy: &Policy, sentences: &mut Vec<String>) {
         let how = format!("the holder can make itself administrator with {}", finding.evidence.action);
         sentences.push(sentence(&finding, &how));
     }
+    let mut effort = Effort::default();
     for method in escalations.may.iter() {
-        let Some((certainty, findings)) = policy.escalation_evidence(method) else { continue };
+        let Some((certainty, findings)) = policy.evidence_within(method, &mut effort) else { continue };
         let statements: Vec<String> = findings.iter().map(place).collect();
         let mut unless: Vec<String> = findings.iter().flat_map(|finding| finding.evidence.unless.clone()).collect();
         unless.dedup();
@@ -65,7 +70,7 @@ fn shapes(policy: &Policy, sentences: &mut Vec<String>) {
     if let Some(finding) = policy.not_resource_allow() {
         sentences.push(sentence(&finding, "actions are allowed on all resources but a list"));
     }
-    for deny in policy.lasting_denies() {
+    for deny in policy.lasting_denies().take(MAX_DENIES) {
         let first = deny.actions.entries().first().map_or("", |pattern| pattern.source());
         let more = deny.actions.entries().len().saturating_sub(1);
         let rest = if more == 0 { String::new() } else { format!(" and {more} more") };

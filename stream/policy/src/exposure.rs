@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::{Effect, Kind, Policy, Principal, Scope, Service, Statement};
 use crate::federation::unrestricted_provider;
-use crate::grants::{Certainty, Evidence, Finding, stronger};
+use crate::grants::{Certainty, Evidence, Finding, conditions_in_words, stronger};
 use crate::guard::Guard;
 use crate::pattern::Pattern;
 use crate::restriction::{denies_the_rest, names_accounts, names_source, restricts_callers, restricts_to_external_id};
@@ -211,7 +211,7 @@ fn found(statement: &Statement, principal: &str) -> Finding {
             pattern: principal.to_owned(),
             action: first(&statement.actions),
             resource: first(&statement.resources),
-            unless: if open { Vec::new() } else { statement.conditions.iter().map(ToString::to_string).collect() },
+            unless: if open { Vec::new() } else { conditions_in_words(statement) },
         },
     }
 }

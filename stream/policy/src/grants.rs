@@ -59,22 +59,22 @@ pub(crate) struct Reached<'p> {
 impl Policy {
     /// Whether an action that the pattern means is granted on some resource of its type.
     pub fn grants(&self, action: &str) -> Option<Finding> {
-        self.grants_pattern(&Pattern::action(action), None)
+        self.grants_pattern(&Pattern::action(action), None, &mut Effort::default())
     }
 
     /// Whether an action that the pattern means is granted on some resource that the other pattern means.
     pub fn grants_on(&self, action: &str, resource: &str) -> Option<Finding> {
         let target = Target::within(Pattern::resource(resource, false));
-        self.grants_pattern(&Pattern::action(action), Some(&target))
+        self.grants_pattern(&Pattern::action(action), Some(&target), &mut Effort::default())
     }
 
     /// Whether any of these actions is granted, for lists such as "all actions that manage permissions".
     pub fn grants_any_of(&self, names: &crate::names::ActionNames) -> Option<Finding> {
-        let mut best: Option<Finding> = None;
+        let (mut best, mut effort): (Option<Finding>, _) = (None, Effort::default());
         for statement in self.allows(Certainty::May) {
             for position in positions(statement, names) {
                 let Some(name) = names.get(position) else { continue };
-                best = stronger(best, self.grants_pattern(&Pattern::action(name), None));
+                best = stronger(best, self.grants_pattern(&Pattern::action(name), None, &mut effort));
                 if best.as_ref().is_some_and(|finding| finding.certainty == Certainty::Must) {
                     return best;
                 }
@@ -84,13 +84,17 @@ impl Policy {
     }
 
     /// The grant of an action that `ask` means, on a resource of the target (or of the action's own type).
-    pub(crate) fn grants_pattern(&self, ask: &Pattern, target: Option<&Target>) -> Option<Finding> {
-        let mut effort = Effort::default();
+    pub(crate) fn grants_pattern(
+        &self,
+        ask: &Pattern,
+        target: Option<&Target>,
+        effort: &mut Effort,
+    ) -> Option<Finding> {
         let question = Question { policy: self, ask, target };
-        if let Some(reached) = question.first(Certainty::Must, &mut effort) {
+        if let Some(reached) = question.first(Certainty::Must, effort) {
             return Some(self.finding(Certainty::Must, &reached));
         }
-        let reached = question.first(Certainty::May, &mut effort)?;
+        let reached = question.first(Certainty::May, effort)?;
         Some(self.finding(Certainty::May, &reached))
     }
 
@@ -137,10 +141,10 @@ impl Policy {
 
     /// The conditions of the Allow, and the Denies that may take the grant away.
     fn in_the_way(&self, reached: &Reached<'_>) -> Vec<String> {
-        let mut words: Vec<String> = reached.statement.conditions.iter().map(ToString::to_string).collect();
+        let mut words: Vec<String> = conditions_in_words(reached.statement);
         let action = reached.action.to_ascii_lowercase();
         for deny in self.denies(Certainty::Must).filter(|deny| deny.actions.contains(|p| p.matches(&action))) {
-            let conditions: Vec<String> = deny.conditions.iter().map(ToString::to_string).collect();
+            let conditions = conditions_in_words(deny);
             let when = if conditions.is_empty() { "some resources".to_owned() } else { conditions.join(" and ") };
             words.push(format!("denied by statement {} for {when}", deny.index + 1));
             if words.len() > MAX_REASONS {
@@ -149,6 +153,11 @@ impl Policy {
         }
         words
     }
+}
+
+/// The conditions of a statement, as many as people read.
+pub(crate) fn conditions_in_words(statement: &Statement) -> Vec<String> {
+    statement.conditions.iter().take(MAX_REASONS).map(ToString::to_string).collect()
 }
 
 /// Reasons listed in [`Evidence::unless`].
@@ -254,11 +263,12 @@ impl<'p> Question<'_, 'p> {
         bound: Certainty,
         effort: &mut Effort,
     ) -> Option<Reached<'p>> {
+        let affordable = effort.take(self.policy.statements.len());
         let mut patterns = vec![steps(&Pattern::action("?*:?*")), steps(self.ask), steps(offered)];
         let required = patterns.len();
         patterns.extend(excepted.iter().map(steps));
         let denied = self.policy.denies(bound).flat_map(|deny| deny.actions.entries());
-        patterns.extend(denied.map(steps));
+        patterns.extend(denied.take(if affordable { usize::MAX } else { 0 }).map(steps));
         let mut sorts = Vec::new();
         let outcome = effort.search(&patterns, required, |accepts, text| {
             if !(0..excepted.len()).any(|at| accepts(required + at)) {
@@ -271,7 +281,7 @@ impl<'p> Question<'_, 'p> {
                 return Some(reached);
             }
         }
-        let unknown = outcome == Search::GaveUp || sorts.len() >= MAX_SORTS;
+        let unknown = !affordable || outcome == Search::GaveUp || sorts.len() >= MAX_SORTS;
         (unknown && bound == Certainty::May).then(|| Reached {
             statement,
             action: example_action(offered),
@@ -307,6 +317,10 @@ pub(crate) fn resource_for(
     bound: Certainty,
     effort: &mut Effort,
 ) -> Option<String> {
+    if !effort.take(policy.statements.len()) {
+        let form = target.forms.first().map_or_else(|| "*".to_owned(), example);
+        return (bound == Certainty::May).then_some(form);
+    }
     let denies: Vec<&Statement> =
         policy.denies(bound).filter(|deny| deny.actions.contains(|pattern| pattern.matches(action))).collect();
     let refused: Vec<Scope<Cow<'_, Pattern>>> = denies.iter().map(|deny| denied_resources(deny, bound)).collect();

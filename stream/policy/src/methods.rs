@@ -143,20 +143,25 @@ impl Policy {
 
     /// Why a method holds: one finding for each of its actions. `None` when it does not even may hold.
     pub fn escalation_evidence(&self, method: &Method) -> Option<(Certainty, Vec<Finding>)> {
+        self.evidence_within(method, &mut Effort::default())
+    }
+
+    /// [`escalation_evidence`](Self::escalation_evidence) with a share of the caller's effort.
+    pub(crate) fn evidence_within(&self, method: &Method, effort: &mut Effort) -> Option<(Certainty, Vec<Finding>)> {
         if self.kind != Kind::Identity {
             return None;
         }
-        let findings: Option<Vec<Finding>> = method.actions.iter().map(|action| self.serves(action)).collect();
+        let findings: Option<Vec<Finding>> = method.actions.iter().map(|action| self.serves(action, effort)).collect();
         let findings = findings?;
         let certainty = findings.iter().map(|finding| finding.certainty).min()?;
         Some((certainty, findings))
     }
 
     /// The grant of an action on a resource that serves a method.
-    pub(crate) fn serves(&self, action: &str) -> Option<Finding> {
+    pub(crate) fn serves(&self, action: &str, effort: &mut Effort) -> Option<Finding> {
         let ask = Pattern::action(action);
         let position = METHODS.actions.position(ask.as_literal()?)?;
-        self.grants_pattern(&ask, METHODS.targets.get(position))
+        self.grants_pattern(&ask, METHODS.targets.get(position), effort)
     }
 
     fn has_variables(&self) -> bool {

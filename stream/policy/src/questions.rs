@@ -61,9 +61,9 @@ impl Policy {
             return admin;
         }
         let ways = MethodSet::from_ids(ADMIN_METHODS).unwrap_or_default().and(escalations.may);
-        let mut best = admin;
+        let (mut best, mut effort) = (admin, Effort::default());
         for way in ways.iter() {
-            let finding = way.actions.first().and_then(|action| self.serves(action));
+            let finding = way.actions.first().and_then(|action| self.serves(action, &mut effort));
             best = stronger(best, finding.map(|finding| self.on_whom(finding)));
         }
         best
@@ -88,13 +88,14 @@ impl Policy {
     /// Sorted by name; at most the first thousand entries of a document are looked at.
     pub fn wildcard_services(&self) -> Vec<(String, Finding)> {
         let mut services: BTreeMap<String, Option<Finding>> = BTreeMap::new();
+        let mut effort = Effort::default();
         let listed = self.allows(Certainty::May).filter(|statement| !statement.actions.is_negated());
         let entries = listed.flat_map(|statement| statement.actions.entries().iter().map(move |p| (statement, p)));
         let whole = entries.filter_map(|(statement, pattern)| Some((statement, pattern, whole_service(pattern)?)));
         for (statement, pattern, service) in whole.take(MAX_SERVICE_ENTRIES) {
             let best = services.entry(service).or_default();
             if best.as_ref().is_none_or(|finding| finding.certainty == Certainty::May) {
-                *best = stronger(best.take(), self.granted_by(statement, pattern));
+                *best = stronger(best.take(), self.granted_by(statement, pattern, &mut effort));
             }
         }
         services.into_iter().filter_map(|(service, finding)| Some((service, finding?))).collect()
@@ -129,10 +130,10 @@ impl Policy {
 
     /// The strongest grant by a statement that has a shape; the shape gives the actions that matter.
     fn by_shape(&self, shape: impl Fn(&Statement) -> Option<Pattern>) -> Option<Finding> {
-        let mut best = None;
+        let (mut best, mut effort) = (None, Effort::default());
         for statement in self.allows(Certainty::May) {
             let Some(ask) = shape(statement) else { continue };
-            best = stronger(best, self.granted_by(statement, &ask));
+            best = stronger(best, self.granted_by(statement, &ask, &mut effort));
             if best.as_ref().is_some_and(|finding| finding.certainty == Certainty::Must) {
                 break;
             }
@@ -141,11 +142,10 @@ impl Policy {
     }
 
     /// What this one statement grants of the actions asked for, after the Denies of the document.
-    fn granted_by(&self, statement: &Statement, ask: &Pattern) -> Option<Finding> {
-        let mut effort = Effort::default();
+    fn granted_by(&self, statement: &Statement, ask: &Pattern, effort: &mut Effort) -> Option<Finding> {
         [Certainty::Must, Certainty::May].into_iter().find_map(|bound| {
             let counts = bound == Certainty::May || statement.guard == Guard::Open;
-            let reached = counts.then(|| self.granted_by_statement(statement, ask, bound, &mut effort))??;
+            let reached = counts.then(|| self.granted_by_statement(statement, ask, bound, effort))??;
             Some(self.finding(bound, &reached))
         })
     }

@@ -18,7 +18,7 @@ pub(crate) struct Effort {
 }
 
 /// Single pattern matches one question may make against the Denies of a document.
-const MAX_MATCHES: u32 = 2_000_000;
+const MAX_MATCHES: u32 = 500_000;
 
 impl Default for Effort {
     fn default() -> Self {

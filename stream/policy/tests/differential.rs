@@ -3,8 +3,8 @@
 //!
 //! Known faults of iam-rs 0.8.0 are not generated. By name: documents without `Version` are not parsed;
 //! numbers and booleans as condition values are ignored; ARNs of fewer than six segments are rejected; a Deny
-//! whose service segment is a wildcard is ignored; a principal map with two keys is not parsed; a star that ends a segment never
-//! runs over a colon.
+//! whose service segment is a wildcard is ignored; a principal map with two keys is not parsed; a star in the value of a
+//! variable works as a wildcard; variables in condition values are not replaced; a star that ends a segment never runs over a colon.
 
 use policy::{Context, Decision, Kind, Policy, Request, decide};
 use serde_json::{Value, json};
@@ -105,15 +105,10 @@ const RESOURCES: [&str; 12] = [
 ];
 /// Operator, key, values the document may ask for, values the request may have.
 const CONDITIONS: [(&str, &str, &[&str], &[&str]); 17] = [
-    ("StringEquals", "aws:PrincipalTag/team", &["red", "blue", "r*"], &["red", "blue", "Red", "r*"]),
+    ("StringEquals", "aws:PrincipalTag/team", &["red", "blue", "r*"], &["red", "blue", "Red"]),
     ("StringNotEquals", "aws:PrincipalTag/team", &["red", "blue"], &["red", "blue", "green"]),
     ("StringEqualsIgnoreCase", "aws:PrincipalTag/team", &["RED", "blue"], &["red", "blue", "green"]),
-    (
-        "StringLike",
-        "s3:prefix",
-        &["home/*", "h?me/x", "*", "home/${aws:username}/*"],
-        &["home/x", "home/alice/x", "tmp", ""],
-    ),
+    ("StringLike", "s3:prefix", &["home/*", "h?me/x", "*"], &["home/x", "home/alice/x", "tmp", ""]),
     ("StringNotLike", "s3:prefix", &["home/*", "tmp*"], &["home/x", "tmp", "var"]),
     ("StringEqualsIfExists", "aws:PrincipalTag/team", &["red"], &["red", "blue"]),
     ("StringLikeIfExists", "s3:prefix", &["home/*"], &["home/x", "tmp"]),
@@ -165,7 +160,7 @@ fn document(random: &mut Random) -> Value {
 fn context(random: &mut Random) -> Vec<(&'static str, &'static str)> {
     let mut context = Vec::new();
     if !random.one_in(4) {
-        context.push(("aws:username", *random.pick(&["alice", "bob", "*"])));
+        context.push(("aws:username", *random.pick(&["alice", "bob"])));
     }
     for (_, key, _, values) in CONDITIONS {
         if random.one_in(2) && !context.iter().any(|(known, _)| *known == key) {
