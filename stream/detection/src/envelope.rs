@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use crate::event::{CloudTrailEvent, EventError};
 use crate::interest::Interest;
 use crate::limits::Limits;
-pub use piece::{Other, Piece, Reason, Unreadable};
-use piece::{Path, Step};
+use piece::Step;
+pub use piece::{Other, Piece, PiecePath, Reason, Unreadable};
 
 /// What opening a record needs besides its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub struct Opening<'o> {
 
 /// Opens one record and gives its pieces in order. A record that holds nothing, such as an empty list, gives none.
 pub fn open(record: &[u8], opening: &Opening<'_>, sink: &mut dyn FnMut(Piece<'_>)) {
-    let mut walk = Walk { opening, sink, path: Path::default(), pieces: 0, inflated: 0 };
+    let mut walk = Walk { opening, sink, path: PiecePath::default(), pieces: 0, inflated: 0 };
     if record.trim_ascii().is_empty() {
         walk.unreadable(Reason::Empty, record);
         return;
@@ -42,7 +42,7 @@ pub fn open(record: &[u8], opening: &Opening<'_>, sink: &mut dyn FnMut(Piece<'_>
 struct Walk<'w> {
     opening: &'w Opening<'w>,
     sink: &'w mut dyn FnMut(Piece<'_>),
-    path: Path,
+    path: PiecePath,
     /// Pieces given so far.
     pieces: usize,
     /// Bytes inflated so far.

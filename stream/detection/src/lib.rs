@@ -1,7 +1,13 @@
 //! Decides which CloudTrail events break a rule: bytes in, verdicts out.
 //!
-//! Never does I/O, and knows no clock, environment or network: what it needs comes in as an argument. Read
-//! [`CloudTrailEvent`] first, then [`change`](fn@change).
+//! Never does I/O, and knows no clock, environment or network: what it needs comes in as an argument.
+//!
+//! ```text
+//! bytes of a file -> Splitter -> record          Interest: is this one no rule wants? then no parse
+//! record -> open -> CloudTrailEvent -> change -> RuleSet -> Suppressions -> Decided, with its Books
+//! ```
+//!
+//! Read [`open`] and [`CloudTrailEvent`] first, then [`change`](fn@change), then [`decide`](fn@decide).
 
 mod books;
 mod change;
@@ -27,7 +33,7 @@ pub use change::{
 pub use decide::{
     Arrival, Decided, EventKey, Judges, MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_PARAMETERS_BYTES, decide,
 };
-pub use envelope::{Opening, Other, Piece, Reason, Unreadable, open};
+pub use envelope::{Opening, Other, Piece, PiecePath, Reason, Unreadable, open};
 pub use event::{CloudTrailEvent, EventError, MAX_EVENT_DEPTH, Resource, UNKNOWN_ACCOUNT, base_name};
 pub use identity::{SessionIssuer, UserIdentity};
 pub use interest::Interest;

@@ -5,8 +5,10 @@ mod common;
 use common::{Counts, EVERY_SET, count, files_of, wrappings};
 use detection::{Limits, Part, Piece, Splitter};
 
+type Counted = &'static [(&'static str, usize)];
+
 /// Set, events, recognised things that are no events, unreadable parts with their reasons.
-const EXPECTED: [(&str, usize, &[(&str, usize)], &[(&str, usize)]); 10] = [
+const EXPECTED: [(&str, usize, Counted, Counted); 10] = [
     // 21 blocks of the documentation are no JSON, 5 are answers of other APIs.
     ("aws-docs-examples", 29, &[("digest", 2), ("insight", 5)], &[("not_cloudtrail", 26)]),
     ("cribl-pack-sample", 44, &[], &[]),
@@ -81,5 +83,31 @@ fn a_record_is_the_same_event_in_every_envelope() {
                 assert_eq!(found, part, "{set} in {envelope}");
             }
         }
+    }
+}
+
+/// What Lambda's triggers hand over, as AWS documents it: file, events, parts recognised or unreadable.
+const TRIGGERS: [(&str, usize, Counted, Counted); 12] = [
+    ("example-cloudwatch-cloudtrail-assumed-role.json", 1, &[], &[]),
+    ("example-cloudwatch-cloudtrail-unknown-federate.json", 1, &[], &[]),
+    ("example-cloudwatch-cloudtrail-unknown-user-auth.json", 1, &[], &[]),
+    ("example-cloudwatch_logs-event.json", 0, &[], &[("not_recognised", 2)]),
+    ("example-eventbridge-event-obj.json", 0, &[("bus_event", 1)], &[]),
+    ("example-eventbridge-schedule.json", 0, &[("bus_event", 1)], &[]),
+    ("example-kinesis-event-encrypted.json", 0, &[], &[("not_recognised", 2)]),
+    ("example-kinesis-event.json", 0, &[], &[("not_recognised", 2)]),
+    ("example-kinesis-firehose-event.json", 0, &[], &[("not_recognised", 2)]),
+    ("example-s3-event.json", 0, &[], &[("not_cloudtrail", 1)]),
+    ("example-sns-event.json", 0, &[], &[("not_recognised", 1)]),
+    ("example-sqs-event.json", 0, &[], &[("not_cloudtrail", 1)]),
+];
+
+#[test]
+fn what_a_trigger_carries_is_reached_and_words_are_no_records() {
+    let folder = common::testdata().join("envelopes/lambda-event-fixtures");
+    for (file, events, others, unreadable) in TRIGGERS {
+        let mut counts = Counts::default();
+        counts.add(&std::fs::read(folder.join(file)).unwrap(), None);
+        assert_eq!(counts.summary(), (events, common::map(others), common::map(unreadable)), "{file}");
     }
 }

@@ -55,7 +55,7 @@ pub struct Unreadable<'p> {
     /// Its number among the parts of the record, from 0.
     pub index: usize,
     /// The way to it from the outside, such as `gzip/logEvents[2]`; empty for the record itself.
-    pub path: &'p Path,
+    pub path: &'p PiecePath,
 }
 
 /// Why something could not be read. `Display` says it to a person, [`Reason::code`] to a program.
@@ -176,9 +176,9 @@ pub(super) enum Step {
 
 /// The way from a record to one of its parts. `Display` writes it as `gzip/logEvents[2]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Path(Vec<Step>);
+pub struct PiecePath(Vec<Step>);
 
-impl Path {
+impl PiecePath {
     pub(super) fn push(&mut self, step: Step) {
         self.0.push(step);
     }
@@ -193,7 +193,7 @@ impl Path {
     }
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for PiecePath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, step) in self.0.iter().enumerate() {
             match step {

@@ -1,6 +1,7 @@
 //! Reads the public sets and puts records into every envelope.
 
-#![allow(dead_code)] // each test program uses its part
+#![allow(dead_code, unreachable_pub)] // each test program uses its part
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a helper that fails fails its test
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
 use detection::{Interest, Limits, Opening, Piece, open};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -146,104 +146,95 @@ pub fn cloudwatch_logs(records: &[&str]) -> Vec<u8> {
     gzip(message.to_string().as_bytes())
 }
 
+/// An envelope's name and the records in it: one outer record for all of them, or one for each.
+pub type Wrapping = (&'static str, Vec<Vec<u8>>);
+
 /// The same records in every envelope the design names, and in some that lie inside one another.
-pub fn wrappings(records: &[&str]) -> Vec<(&'static str, Vec<Vec<u8>>)> {
-    let each = |wrap: &dyn Fn(&str) -> Vec<u8>| -> Vec<Vec<u8>> { records.iter().map(|record| wrap(record)).collect() };
-    let text = |record: &str| json!(record).to_string();
-    let list = records.join(",\n");
-    let s3_file = format!("{{\"Records\":[{list}]}}").into_bytes();
-    let lines = format!("{}\n", records.join("\n")).into_bytes();
+pub fn wrappings(records: &[&str]) -> Vec<Wrapping> {
+    [documents(records), packed(records), triggers(records), shippers(records)].concat()
+}
+
+fn each(records: &[&str], wrap: impl Fn(&str) -> String) -> Vec<Vec<u8>> {
+    records.iter().map(|record| wrap(record).into_bytes()).collect()
+}
+
+fn s3_file(records: &[&str]) -> Vec<u8> {
+    format!("{{\"Records\":[{}]}}", records.join(",\n")).into_bytes()
+}
+
+fn documents(records: &[&str]) -> Vec<Wrapping> {
     let bridged: Vec<String> = records.iter().map(|record| event_bridge(record)).collect();
-    let bridged: Vec<&str> = bridged.iter().map(String::as_str).collect();
-    let kinesis = |data: &[u8]| {
-        json!({"Records": [{"kinesis": {"data": STANDARD.encode(data), "sequenceNumber": "1", "approximateArrivalTimestamp": 1704067200.5},
-            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record", "eventID": "shardId-0:1"}]})
-        .to_string()
-        .into_bytes()
-    };
-    let look_up = |record: &str| {
-        format!(
-            r#"{{"EventId":"1","EventName":"x","EventTime":"2024-01-01 00:00:00+00:00","CloudTrailEvent":{}}}"#,
-            text(record)
-        )
-    };
-    let half = records.len() / 2;
     vec![
-        ("nothing", each(&|record| record.as_bytes().to_vec())),
-        ("EventBridge", each(&|record| event_bridge(record).into_bytes())),
-        ("gzip of EventBridge", each(&|record| gzip(event_bridge(record).as_bytes()))),
-        ("CloudWatch Logs", vec![cloudwatch_logs(records)]),
-        ("Records", vec![s3_file.clone()]),
-        ("gzip of Records", vec![gzip(&s3_file)]),
-        ("gzip of gzip of Records", vec![gzip(&gzip(&s3_file))]),
-        ("JSON lines", vec![lines.clone()]),
-        (
-            "gzip members of JSON lines",
-            vec![
-                [gzip(records[..half].join("\n").as_bytes()), gzip(b"\n"), gzip(records[half..].join("\n").as_bytes())]
-                    .concat(),
-            ],
-        ),
+        ("nothing", each(records, str::to_owned)),
+        ("EventBridge", each(records, event_bridge)),
+        ("Records", vec![s3_file(records)]),
+        ("JSON lines", vec![format!("{}\n", records.join("\n")).into_bytes()]),
         ("JSON lines of EventBridge", vec![bridged.join("\r\n").into_bytes()]),
         ("JSON without line ends", vec![records.concat().into_bytes()]),
-        ("array", vec![format!("[{list}]").into_bytes()]),
+        ("array", vec![format!("[{}]", records.join(", ")).into_bytes()]),
         ("array of EventBridge", vec![format!("[{}]", bridged.join(",")).into_bytes()]),
+        ("a JSON string", each(records, |record| json!(record).to_string())),
+    ]
+}
+
+fn packed(records: &[&str]) -> Vec<Wrapping> {
+    let bridged: Vec<String> = records.iter().map(|record| event_bridge(record)).collect();
+    let (first, second) = records.split_at(records.len() / 2);
+    let file = s3_file(records);
+    let members = [gzip(first.join("\n").as_bytes()), gzip(b"\n"), gzip(second.join("\n").as_bytes())].concat();
+    let logs = [cloudwatch_logs(first), cloudwatch_logs(second)];
+    vec![
+        ("gzip of EventBridge", records.iter().map(|record| gzip(event_bridge(record).as_bytes())).collect()),
+        ("CloudWatch Logs", vec![cloudwatch_logs(records)]),
+        ("gzip of Records", vec![gzip(&file)]),
+        ("gzip of gzip of Records", vec![gzip(&gzip(&file))]),
+        ("gzip members of JSON lines", vec![members]),
         ("KPL", vec![kpl(records.iter().map(|record| record.as_bytes()))]),
         ("KPL of EventBridge", vec![kpl(bridged.iter().map(|record| record.as_bytes()))]),
-        (
-            "KPL of CloudWatch Logs",
-            vec![kpl([cloudwatch_logs(&records[..half]), cloudwatch_logs(&records[half..])].iter().map(Vec::as_slice))],
-        ),
-        ("base64", each(&|record| STANDARD.encode(record).into_bytes())),
-        ("base64 of gzip of Records", vec![STANDARD.encode(gzip(&s3_file)).into_bytes()]),
-        ("base64 of KPL", vec![STANDARD.encode(kpl([s3_file.as_slice()])).into_bytes()]),
+        ("KPL of CloudWatch Logs", vec![kpl(logs.iter().map(Vec::as_slice))]),
+        ("base64", each(records, |record| STANDARD.encode(record))),
+        ("base64 of gzip of Records", vec![STANDARD.encode(gzip(&file)).into_bytes()]),
+        ("base64 of KPL", vec![STANDARD.encode(kpl([file.as_slice()])).into_bytes()]),
+    ]
+}
+
+/// What Lambda's triggers hand over.
+fn triggers(records: &[&str]) -> Vec<Wrapping> {
+    let kinesis = |data: &[u8]| {
+        let kinesis = json!({"data": STANDARD.encode(data), "approximateArrivalTimestamp": 1_704_067_200.5});
+        let record = json!({"kinesis": kinesis, "eventSource": "aws:kinesis", "eventVersion": "1.0",
+            "eventName": "aws:kinesis:record", "eventID": "shardId-0:1"});
+        json!({"Records": [record]}).to_string().into_bytes()
+    };
+    let awslogs = json!({"awslogs": {"data": STANDARD.encode(cloudwatch_logs(records))}});
+    let sqs = |record: &str| json!({"Records": [{"eventSource": "aws:sqs", "body": event_bridge(record)}]}).to_string();
+    let sns = |record: &str| json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": record}}]}).to_string();
+    vec![
         ("Kinesis event of CloudWatch Logs", vec![kinesis(&cloudwatch_logs(records))]),
-        ("Kinesis event of KPL", vec![kinesis(&kpl([lines.as_slice()]))]),
+        ("Kinesis event of KPL", vec![kinesis(&kpl([s3_file(records).as_slice()]))]),
+        ("awslogs", vec![awslogs.to_string().into_bytes()]),
+        ("SQS", each(records, sqs)),
+        ("SNS", each(records, sns)),
+    ]
+}
+
+/// What log shippers and AWS' own command line make of records.
+fn shippers(records: &[&str]) -> Vec<Wrapping> {
+    let look_up = |record: &&str| {
+        json!({"EventId": "1", "EventName": "x", "EventTime": "2024-01-01 00:00:00+00:00", "CloudTrailEvent": record})
+            .to_string()
+    };
+    let looked_up: Vec<String> = records.iter().map(look_up).collect();
+    vec![
+        ("LookupEvents lines", vec![looked_up.join("\n").into_bytes()]),
+        ("LookupEvents output", vec![format!("{{\"Events\":[{}]}}", looked_up.join(",")).into_bytes()]),
+        ("_raw text", each(records, |record| json!({"_time": 1, "_raw": record}).to_string())),
+        ("message object", each(records, |record| format!(r#"{{"@timestamp":"x","message":{record}}}"#))),
         (
-            "awslogs",
-            vec![json!({"awslogs": {"data": STANDARD.encode(cloudwatch_logs(records))}}).to_string().into_bytes()],
+            "original text beside a message in words",
+            each(records, |record| json!({"message": "words", "event": {"original": record}}).to_string()),
         ),
-        (
-            "LookupEvents lines",
-            vec![records.iter().map(|record| look_up(record)).collect::<Vec<_>>().join("\n").into_bytes()],
-        ),
-        (
-            "LookupEvents output",
-            vec![
-                format!(
-                    "{{\"Events\":[{}]}}",
-                    records.iter().map(|record| look_up(record)).collect::<Vec<_>>().join(",")
-                )
-                .into_bytes(),
-            ],
-        ),
-        ("_raw text", each(&|record| format!(r#"{{"_time":1,"_raw":{}}}"#, text(record)).into_bytes())),
-        ("message object", each(&|record| format!(r#"{{"@timestamp":"x","message":{record}}}"#).into_bytes())),
-        (
-            "message text in event",
-            each(&|record| {
-                format!(r#"{{"message":"a line of words","event":{{"original":{}}}}}"#, text(record)).into_bytes()
-            }),
-        ),
-        ("payload", each(&|record| format!(r#"{{"payload":{}}}"#, text(&event_bridge(record))).into_bytes())),
-        ("log", each(&|record| format!(r#"{{"log":{}}}"#, text(record)).into_bytes())),
-        (
-            "SQS",
-            each(&|record| {
-                format!(
-                    r#"{{"Records":[{{"eventSource":"aws:sqs","messageId":"1","body":{}}}]}}"#,
-                    text(&event_bridge(record))
-                )
-                .into_bytes()
-            }),
-        ),
-        (
-            "SNS",
-            each(&|record| {
-                format!(r#"{{"Records":[{{"EventSource":"aws:sns","Sns":{{"Message":{}}}}}]}}"#, text(record))
-                    .into_bytes()
-            }),
-        ),
-        ("a JSON string", each(&|record| text(record).into_bytes())),
+        ("payload", each(records, |record| json!({"payload": event_bridge(record)}).to_string())),
+        ("log", each(records, |record| json!({"log": record}).to_string())),
     ]
 }
