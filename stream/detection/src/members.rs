@@ -132,3 +132,25 @@ pub(crate) fn account(raw: &RawValue) -> Option<Cow<'_, str>> {
     let is_number = (1..=12).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Cow::Owned(format!("{digits:0>12}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_has_members_to_the_limit_and_not_one_more() {
+        let object = |count: usize| format!("{{{}}}", vec![r#""a":1"#; count].join(","));
+        assert!(Members::parse(&object(MAX_MEMBERS)).is_ok());
+        assert!(Members::parse(&object(MAX_MEMBERS + 1)).is_err());
+    }
+
+    #[test]
+    fn account_ids_get_their_leading_zeros_back() {
+        let read = |json: &str| account(serde_json::from_str(json).unwrap()).map(Cow::into_owned);
+        assert_eq!(read("12345678901").as_deref(), Some("012345678901"));
+        assert_eq!(read(r#""012345678901""#).as_deref(), Some("012345678901"));
+        assert_eq!(read("1234567890123"), None);
+        assert_eq!(read("-1"), None);
+        assert_eq!(read(r#""""#), None);
+    }
+}

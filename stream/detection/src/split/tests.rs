@@ -84,6 +84,17 @@ fn rubbish_at_the_limit_is_given_though_its_line_end_lies_past_it() {
 }
 
 #[test]
+fn a_list_of_records_is_known_by_its_head_if_that_is_short_enough() {
+    let document = |space: usize| format!("{{{}\"Records\":[{{\"a\":1}}]}}", " ".repeat(space));
+    let head = "{\"Records\":[".len();
+    for chunk in [1, 50, 10_000] {
+        assert!(cut(document(4096 - head).as_bytes(), chunk, 10_000)[0].ends_with(" {\"a\":1}"));
+        // As a whole document it is read all the same, only not element by element.
+        assert_eq!(cut(document(4097 - head).as_bytes(), chunk, 10_000), [format!("r0 {}", document(4097 - head))]);
+    }
+}
+
+#[test]
 fn lines_longer_than_the_look_ahead_are_cut_like_the_others() {
     for filling in [1024 * 1024 - 9, 1024 * 1024 - 8, 1024 * 1024, 3 * 1024 * 1024] {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(filling));
