@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use policy::{Answer, Comparer, Kind, Policy, Statement, catalogue};
+use policy::{Answer, Comparer, Kind, Pattern, Policy, Scope, Statement, catalogue};
 
 const ADDED: [(&str, &str); 3] = [
     ("an action", r#"{"Effect":"Allow","Action":"iam:CreateAccessKey","Resource":"*"}"#),
@@ -77,9 +77,49 @@ fn compare_managed_policies(criterion: &mut Criterion) {
     }
 }
 
+/// Documents made to be hard: one run each.
+fn hostile(_: &mut Criterion) {
+    let read = |text: &str| Policy::parse(text, Kind::Identity);
+    let allow = |resource: &str| {
+        read(&format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"s3:*","Resource":"{resource}"}}]}}"#
+        ))
+    };
+    let stars = |count: usize| format!("arn:aws:s3:::{}*", "*a*b".repeat(count / 2));
+    let far = |letter: char, back: usize| format!("\"arn:aws:s3:::*{letter}{}\"", "?".repeat(back));
+    let exponential = read(&format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"s3:*","NotResource":[{a},{b}]}},
+            {{"Effect":"Allow","Action":"s3:*","Resource":{a}}},{{"Effect":"Allow","Action":"s3:*","Resource":{b}}}]}}"#,
+        a = far('a', 25),
+        b = far('b', 24)
+    ));
+    let numbered = |from: usize| {
+        let mut document = allow("*");
+        let one = document.statements[0].clone();
+        document.statements = (from..from + 100_000)
+            .map(|number| {
+                let resource = Pattern::resource(&format!("arn:aws:s3:::bucket-{number}/*"), true);
+                Statement { resources: Scope::Only(vec![resource]), ..one.clone() }
+            })
+            .collect();
+        document
+    };
+    let cases = [
+        ("200 infix stars", allow(&stars(200)), allow(&stars(202))),
+        ("exponential patterns", exponential, allow("*")),
+        ("100,000 other statements", numbered(0), numbered(50_000)),
+        ("100,000 statements under one", numbered(0), allow("arn:aws:s3:::bucket-*")),
+    ];
+    for (name, old, new) in cases {
+        let start = Instant::now();
+        let relation = Comparer::default().compare(&old, &new).relation();
+        println!("{name}: {relation:?} in {:?}", start.elapsed());
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = compare_managed_policies
+    targets = compare_managed_policies, hostile
 }
 criterion_main!(benches);

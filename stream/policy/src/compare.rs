@@ -25,8 +25,10 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::decide::{Decision, decide};
 use crate::document::{Condition, Effect, Policy, Scope, Statement};
 use crate::malformed::Fault;
+use crate::request::{Caller, Context, Request};
 use cover::Search;
 
 /// Up to this many pairs of changed statements are compared one by one; beyond, by hash.
@@ -97,7 +99,7 @@ impl fmt::Display for Reason {
 /// A request that one document grants and the other does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Witness {
-    /// The action, such as `iam:createuser`; names written out in a document keep their case.
+    /// The action, such as `iam:CreateUser`, in lower case where it comes from a wildcard.
     pub action: String,
     /// The resource: an ARN, or `*` where the grant on everything is what is new.
     pub resource: String,
@@ -108,6 +110,37 @@ pub struct Witness {
     pub context: Vec<(String, Vec<String>)>,
     /// One sentence on the context when a condition plays a part.
     pub condition: Option<String>,
+}
+
+/// Begins what `Witness::condition` says of a key whose value was not worked out.
+pub(crate) const SUITABLE_VALUE: &str = "has a suitable value";
+
+impl Witness {
+    /// The principal as a request names it, told by its form.
+    pub fn caller(&self) -> Option<Caller<'_>> {
+        let name = self.principal.as_deref()?;
+        let is_provider = [":saml-provider/", ":oidc-provider/"].iter().any(|part| name.contains(part));
+        Some(match name {
+            "*" => Caller::Anonymous,
+            arn if arn.starts_with("arn:") && !is_provider => Caller::Arn(arn),
+            service if service.ends_with(".amazonaws.com") => Caller::Service(service),
+            provider => Caller::Federated(provider),
+        })
+    }
+
+    /// Whether `context` is all the request needs, with nothing left open.
+    pub fn is_complete(&self) -> bool {
+        !self.condition.as_deref().is_some_and(|text| text.contains(SUITABLE_VALUE))
+    }
+
+    fn shows(&self, old: &Policy, new: &Policy) -> bool {
+        let pairs = self.context.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
+        let context: Context = pairs.collect();
+        let request =
+            Request { action: &self.action, resource: &self.resource, caller: self.caller(), context: &context };
+        let granted = |document| decide(document, &request) == Decision::Allow;
+        !self.is_complete() || (granted(new) && !granted(old))
+    }
 }
 
 /// The two answers as one word.
@@ -177,6 +210,10 @@ impl Comparer {
     ) -> Answer {
         let answer = match self.search.gained(&old.statements, only_old, &new.statements, only_new) {
             Answer::No if is_doubtful(old) => Answer::Unknown(Reason::Malformed),
+            // A request with variables depends on their values: it must hold with those chosen for it.
+            Answer::Yes(witness) if self.search.met_variables() && !witness.shows(old, new) => {
+                Answer::Unknown(Reason::Variables)
+            }
             answer => answer,
         };
         if matches!(answer, Answer::Unknown(_)) {

@@ -8,9 +8,7 @@
     reason = "helpers of tests"
 )]
 
-use policy::{
-    Answer, Caller, Comparer, Context, Decision, Kind, Policy, Relation, Request, Witness, catalogue, decide,
-};
+use policy::{Answer, Comparer, Context, Decision, Kind, Policy, Relation, Request, Witness, catalogue, decide};
 
 fn documents() -> Vec<(&'static str, Policy)> {
     let read = |managed: catalogue::ManagedPolicy| (managed.name, Policy::parse(managed.document, Kind::Identity));
@@ -33,12 +31,8 @@ fn plus(old: &Policy, added: &policy::Statement) -> Policy {
 fn grants(document: &Policy, witness: &Witness) -> bool {
     let pairs = witness.context.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
     let context: Context = pairs.collect();
-    let request = Request {
-        action: &witness.action,
-        resource: &witness.resource,
-        caller: witness.principal.as_ref().map(|_| Caller::Anonymous),
-        context: &context,
-    };
+    let request =
+        Request { action: &witness.action, resource: &witness.resource, caller: witness.caller(), context: &context };
     decide(document, &request) == Decision::Allow
 }
 

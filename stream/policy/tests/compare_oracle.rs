@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use policy::{Answer, Caller, Comparer, Context, Decision, Kind, Policy, Request, Witness, decide};
+use policy::{Answer, Comparer, Context, Decision, Kind, Policy, Request, Witness, decide};
 
 const PAIRS: u64 = 30_000;
 
@@ -418,12 +418,8 @@ fn condition_holds((operator, key, wanted): &(&str, &str, Vec<&str>), context: &
 fn granted(document: &Policy, witness: &Witness) -> bool {
     let pairs = witness.context.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
     let context: Context = pairs.collect();
-    let request = Request {
-        action: &witness.action,
-        resource: &witness.resource,
-        caller: witness.principal.as_ref().map(|_| Caller::Anonymous),
-        context: &context,
-    };
+    let request =
+        Request { action: &witness.action, resource: &witness.resource, caller: witness.caller(), context: &context };
     decide(document, &request) == Decision::Allow
 }
 

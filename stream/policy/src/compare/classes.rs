@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use super::cover::{Outcome, Question, Search, Tally};
-use super::glob::{Dimension, covers_pattern, overlaps, steps_of};
+use super::glob::{Dimension, covers_pattern, matches_placeholders, overlaps, steps_of};
 use super::{Reason, exceptions};
 use crate::automaton::{Explored, Found, Step};
 use crate::document::Scope;
@@ -243,10 +243,12 @@ impl Search {
 
     /// Whether `entry` matches the specimen. It is no longer exact if `entry` matches only some of its pattern.
     fn speaks_of(&mut self, entry: &Pattern, specimen: &mut Specimen<'_>) -> bool {
-        if entry.has_variable() {
-            return covers_pattern(entry, specimen.pattern, &mut self.scratch);
-        }
-        if !entry.matches(&specimen.text) {
+        let hit = if entry.has_variable() {
+            matches_placeholders(entry, &specimen.text, &mut self.scratch.names)
+        } else {
+            entry.matches(&specimen.text)
+        };
+        if !hit {
             return false;
         }
         let all = specimen.pattern.as_literal().is_some()

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use super::cover::{Outcome, Question, Search};
 use super::glob::{Scratch, steps_of};
 use super::values::{Family, family, holds_when_missing, implies, number};
-use super::{Reason, Witness};
+use super::{Reason, SUITABLE_VALUE, Witness};
 use crate::automaton::{Automaton, Budget, Explored, Step, unnamed_letter};
 use crate::condition::{holds, network};
 use crate::document::{Condition, Quantifier, Test};
@@ -63,7 +63,7 @@ impl Search {
         let fails_when_missing = |conditions: &[Condition]| conditions.iter().any(|one| !holds_when_missing(one));
         if base().all(holds_when_missing) && others().all(|statement| fails_when_missing(&statement.conditions)) {
             let guarded = base().next().is_some() || !members.is_empty();
-            let mut witness = self.witness();
+            let mut witness = self.witness(question);
             witness.condition = guarded.then(|| "none of the keys in the conditions is set".to_owned());
             return Outcome::Found(Box::new(witness));
         }
@@ -84,7 +84,7 @@ impl Search {
         let Some(keys) = self.keys(&base, &clauses) else {
             return Outcome::Covered;
         };
-        self.choose(&keys, clauses.len())
+        self.choose(question, &keys, clauses.len())
     }
 
     /// All keys with their states; none when the base can never apply.
@@ -132,14 +132,14 @@ impl Search {
     }
 
     /// Picks one state for each key so that every clause fails.
-    fn choose(&self, keys: &[Key<'_>], clauses: usize) -> Outcome {
+    fn choose(&self, question: Question<'_, '_>, keys: &[Key<'_>], clauses: usize) -> Outcome {
         let mut tries = MAX_ASSIGNMENTS;
         let mut chosen = Vec::with_capacity(keys.len());
         match pick(keys, &vec![false; clauses], &mut chosen, &mut tries) {
             None => Outcome::Unknown(Reason::Conditions),
             Some(false) => Outcome::Covered,
             Some(true) => {
-                let mut witness = self.witness();
+                let mut witness = self.witness(question);
                 describe(keys, &chosen, &mut witness);
                 Outcome::Found(Box::new(witness))
             }
@@ -186,7 +186,7 @@ fn describe(keys: &[Key<'_>], chosen: &[&State], witness: &mut Witness) {
         let name = &key.condition.key_as_written;
         match &state.values {
             Values::Missing => parts.push(format!("{name} is not set")),
-            Values::Some => parts.push(format!("{name} has a suitable value")),
+            Values::Some => parts.push(format!("{name} {SUITABLE_VALUE}")),
             Values::Are(values) => {
                 parts.push(format!("{name} is {}", values.join(" and ")));
                 witness.context.push((key.condition.key.to_string(), values.clone()));

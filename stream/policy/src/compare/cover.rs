@@ -3,7 +3,7 @@
 use super::context::Contexts;
 use super::glob::{Dimension, Scratch};
 use super::{Answer, Reason, Witness, allows};
-use crate::automaton::{Automaton, Budget, variable_number};
+use crate::automaton::{Automaton, Budget, unnamed_letter, variable_number};
 use crate::document::Statement;
 
 /// Pairs of patterns one direction of a comparison may look at before it answers "unknown".
@@ -167,6 +167,11 @@ impl Search {
         self.spare.push(list);
     }
 
+    /// Whether policy variables were met since the last reset.
+    pub(super) fn met_variables(&self) -> bool {
+        !self.scratch.names.is_empty()
+    }
+
     /// Counts pairs of patterns; false when there have been too many.
     pub(super) fn spend(&mut self, pairs: usize) -> bool {
         let left = self.pairs.checked_sub(pairs as u64);
@@ -174,36 +179,49 @@ impl Search {
         left.is_some()
     }
 
-    /// The request as it stands, with readable values in place of the variables.
-    pub(super) fn witness(&self) -> Witness {
+    /// The request as it stands, with the action spelled as in the document if it is written out there, and with
+    /// readable values in place of the variables.
+    pub(super) fn witness(&self, question: Question<'_, '_>) -> Witness {
         let [action, resource] = &self.texts;
+        let mut entries = question.base.iter().flat_map(|statement| statement.actions.entries());
+        let written = entries.find(|entry| entry.as_literal() == Some(action)).map(|entry| entry.source());
         let mut witness = Witness {
-            action: action.clone(),
+            action: written.unwrap_or(action).to_owned(),
             resource: resource.clone(),
             principal: self.principal.clone(),
             ..Witness::default()
         };
         if resource.chars().any(|letter| variable_number(letter).is_some()) {
-            witness.resource = self.spell_variables(resource, &mut witness.context);
+            witness.resource = self.spell_variables(question, &mut witness.context);
         }
         witness
     }
 
-    fn spell_variables(&self, text: &str, context: &mut Vec<(String, Vec<String>)>) -> String {
+    /// Gives each variable in the resource a value of its own: one letter that no pattern names.
+    fn spell_variables(&self, question: Question<'_, '_>, context: &mut Vec<(String, Vec<String>)>) -> String {
+        let [_, resource] = &self.texts;
+        let mut values: Vec<(&str, char)> = Vec::new();
         let mut spelled = String::new();
-        for letter in text.chars() {
-            let name = variable_number(letter).and_then(|number| self.scratch.names.get(usize::from(number)));
-            let Some(variable) = name else {
+        for letter in resource.chars() {
+            let number = variable_number(letter);
+            let Some(variable) = number.and_then(|number| self.scratch.names.get(usize::from(number))) else {
                 spelled.push(letter);
                 continue;
             };
-            let value = format!("any-{}", variable.name.rsplit([':', '/']).next().unwrap_or_default());
-            spelled.push_str(&value);
-            let key = variable.name.to_string();
-            if !context.iter().any(|(known, _)| *known == key) {
-                context.push((key, vec![value]));
-            }
+            let known = values.iter().find(|(name, _)| *name == &*variable.name).map(|(_, value)| *value);
+            let value = known.unwrap_or_else(|| {
+                let statements = || question.base.iter().chain(question.others);
+                let value = unnamed_letter(|letter| {
+                    values.iter().any(|(_, value)| *value == letter)
+                        || resource.contains(letter)
+                        || statements().any(|one| one.resources.entries().iter().any(|e| e.source().contains(letter)))
+                });
+                values.push((&variable.name, value));
+                value
+            });
+            spelled.push(value);
         }
+        context.extend(values.into_iter().map(|(name, value)| (name.to_owned(), vec![value.to_string()])));
         spelled
     }
 }

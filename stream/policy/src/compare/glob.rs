@@ -1,5 +1,7 @@
 //! Patterns of a document as the automaton reads them, and the quick answers that need no automaton.
 
+use std::borrow::Cow;
+
 use crate::automaton::{Step, covers};
 use crate::document::Statement;
 use crate::pattern::{Pattern, Token, Variable};
@@ -95,9 +97,25 @@ fn number_of(variable: &Variable, names: &mut Vec<Variable>) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-/// The character that stands for the value of a variable in the texts of this comparison.
+/// The character that stands for the value of a variable in the texts of this comparison: the same for every
+/// variable of one name, whatever its default.
 fn placeholder(variable: &Variable, names: &mut Vec<Variable>) -> Option<char> {
-    automaton::placeholder(number_of(variable, names))
+    let own = number_of(variable, names);
+    let first = names.iter().position(|name| name.name == variable.name);
+    automaton::placeholder(first.and_then(|first| u16::try_from(first).ok()).unwrap_or(own))
+}
+
+/// Whether a pattern with variables matches a text in which placeholders stand for their values.
+pub(super) fn matches_placeholders(pattern: &Pattern, text: &str, names: &mut Vec<Variable>) -> bool {
+    for variable in pattern.variables() {
+        number_of(variable, names);
+    }
+    let value = |name: &str| {
+        let number = names.iter().position(|known| &*known.name == name)?;
+        let letter = automaton::placeholder(u16::try_from(number).ok()?)?;
+        Some(Cow::Owned(letter.to_string()))
+    };
+    pattern.bind(value).is_some_and(|bound| bound.matches(text))
 }
 
 /// Adds the steps of a pattern.
