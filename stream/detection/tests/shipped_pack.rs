@@ -1,0 +1,49 @@
+//! The rules we ship: they load without a word, say what they are for, and do what their own tests promise.
+
+
+mod pack;
+
+
+use detection::{Rule, TestResult, run_tests};
+use pack::shipped_rules;
+
+fn names<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<&'r str> {
+    rules.map(Rule::name).collect()
+}
+
+#[test]
+fn the_pack_loads_without_a_warning_and_is_large_enough() {
+    let rules = shipped_rules();
+    assert_eq!(rules.warnings(), []);
+    assert!(rules.rules().len() >= 45, "{} rules", rules.rules().len());
+}
+
+#[test]
+fn every_rule_says_what_it_sees_and_what_to_do_first() {
+    let rules = shipped_rules();
+    let sentence = |text: &str| text.ends_with('.') && text.len() > 30 && !text.contains("://");
+    let silent = rules.rules().iter().filter(|rule| {
+        !sentence(rule.description()) || rule.mitre().is_empty() || !rule.runbook().is_some_and(sentence)
+    });
+    assert_eq!(names(silent), [""; 0]);
+}
+
+#[test]
+fn every_rule_has_a_test_that_matches_and_one_that_does_not() {
+    let rules = shipped_rules();
+    let untested = rules.rules().iter().filter(|rule| {
+        [true, false].iter().any(|kind| !rule.tests().iter().any(|test| test.expects_match() == *kind))
+    });
+    assert_eq!(names(untested), [""; 0]);
+}
+
+#[test]
+fn every_test_of_the_pack_passes() {
+    let results = run_tests(&shipped_rules());
+    let told = |result: &TestResult| {
+        let failure = result.failure.as_ref()?;
+        Some(format!("line {}: {}, {}: {failure}", result.at.line, result.rule, result.test))
+    };
+    let failed: Vec<String> = results.iter().filter_map(told).collect();
+    assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), results.len(), failed.join("\n"));
+}
