@@ -108,10 +108,11 @@ fn groups(events: Vec<(usize, Vec<Point>)>) -> Vec<Vec<(usize, Vec<Point>)>> {
 }
 
 fn datum(point: &Point, count: u64) -> MetricDatum {
-    let dimension = point
-        .by
-        .as_ref()
-        .map(|(dimension, value)| vec![AwsDimension::builder().name(dimension.as_str()).value(value).build()]);
+    let (dimension, value) = &point.by;
+    let dimensions = vec![
+        AwsDimension::builder().name(SEVERITY).value(point.severity).build(),
+        AwsDimension::builder().name(dimension.as_str()).value(value).build(),
+    ];
     MetricDatum::builder()
         .metric_name(point.name)
         .unit(StandardUnit::Count)
