@@ -1,6 +1,14 @@
 //! Examples for each semantic rule: a request and its answer, asked through the JSON-lines interface.
 //! A new case is a new line of tests/data/cases.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
 use policy::answer;
 use serde_json::{Value, json};
 

@@ -1,5 +1,13 @@
 //! The fuzz corpus, replayed without a fuzzer: what the targets assert holds for every kept input.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
 use std::path::Path;
 
 use policy::{Context, Decision, Kind, Policy, Request, Service, Surroundings, answer, decide, explain};

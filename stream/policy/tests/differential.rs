@@ -6,6 +6,14 @@
 //! whose service segment is a wildcard is ignored; a principal map with two keys is not parsed; a star in the value of a
 //! variable works as a wildcard; variables in condition values are not replaced; a star that ends a segment never runs over a colon.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
 use policy::{Context, Decision, Kind, Policy, Request, decide};
 use serde_json::{Value, json};
 

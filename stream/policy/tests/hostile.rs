@@ -1,5 +1,13 @@
 //! Input made to break the reader: every document ends in a verdict or in a malformed finding, and within the limits.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
 use policy::{
     Context, Fault, Kind, Limits, MAX_PATTERN_BYTES, Policy, Request, Surroundings, compare, decide, explain,
 };
