@@ -50,21 +50,25 @@ const CONDITIONS: [&str; 10] = [
 /// Statements in one generated document.
 const MAX_STATEMENTS: u8 = 5;
 
-/// Runs one input. Panics when something that must hold does not.
-pub(crate) fn run(data: &[u8]) {
-    let Some((mode, data)) = data.split_first() else { return };
-    let (old, new) = if mode % 2 == 0 {
+/// The texts of the two documents of an input: cut at the first zero byte, or built by the grammar.
+pub(crate) fn documents(data: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let Some((mode, data)) = data.split_first() else {
+        return (Vec::new(), Vec::new());
+    };
+    if mode % 2 == 0 {
         let cut = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
         let (old, new) = data.split_at(cut);
-        (
-            Policy::parse_bytes(old, Kind::Identity),
-            Policy::parse_bytes(new.get(1..).unwrap_or_default(), Kind::Identity),
-        )
+        (old.to_vec(), new.get(1..).unwrap_or_default().to_vec())
     } else {
         let mut bytes = data.iter().copied();
-        let (old, new) = (document(&mut bytes), document(&mut bytes));
-        (Policy::parse(&old, Kind::Identity), Policy::parse(&new, Kind::Identity))
-    };
+        (document(&mut bytes).into_bytes(), document(&mut bytes).into_bytes())
+    }
+}
+
+/// Runs one input. Panics when something that must hold does not.
+pub(crate) fn run(data: &[u8]) {
+    let (old, new) = documents(data);
+    let (old, new) = (Policy::parse_bytes(&old, Kind::Identity), Policy::parse_bytes(&new, Kind::Identity));
     let mut comparer = Comparer::default();
     assert_eq!(comparer.compare(&old, &old).relation(), Relation::Equal);
     let change = comparer.compare(&old, &new);

@@ -123,9 +123,6 @@ impl Search {
         exact: &mut bool,
     ) -> Vec<&'p Pattern> {
         let mut inside: Vec<&Pattern> = Vec::new();
-        if cell.first.as_literal().is_some() {
-            return inside;
-        }
         let lists = members.iter().filter_map(|&member| question.others.get(member as usize));
         for entry in lists.flat_map(|statement| exceptions(cell.dimension.of(statement))) {
             if !overlaps(entry, cell.first, &mut self.scratch)
@@ -135,7 +132,10 @@ impl Search {
                 continue;
             }
             if covers_pattern(cell.first, entry, &mut self.scratch) {
-                inside.push(entry);
+                // What a literal covers is the literal.
+                if cell.first.as_literal().is_none() {
+                    inside.push(entry);
+                }
             } else if !covers_pattern(entry, cell.first, &mut self.scratch) {
                 *exact = false;
             }
