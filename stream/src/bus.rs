@@ -113,14 +113,14 @@ impl Bus {
             fits
         });
         if self.events.is_some() {
-            rest = self.put_events(outgoing, rest, &mut sent, deadline).await;
+            rest = Box::pin(self.put_events(outgoing, rest, &mut sent, deadline)).await;
         }
         if !rest.is_empty() && self.direct.leads_somewhere() {
             let is_fallback = self.events.is_some();
             if is_fallback {
                 warn!(entries = rest.len(), "bus is down, entries go to SNS and SQS");
             }
-            for (place, failure) in self.direct.send(outgoing, &rest, is_fallback, self.cap).await {
+            for (place, failure) in Box::pin(self.direct.send(outgoing, &rest, is_fallback, self.cap)).await {
                 match failure {
                     None => {
                         sent.unsent.remove(&place);

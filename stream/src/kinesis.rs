@@ -77,7 +77,7 @@ impl Detector {
         let mut report = Report::of(records);
         report.config_rejected = u64::from(rejected.is_some());
         self.announce(rejected, deadline).await;
-        let failed_from = self.work_through(records, &config, &mut report, deadline).await;
+        let failed_from = Box::pin(self.work_through(records, &config, &mut report, deadline)).await;
         report.handed_back = failed_from.map_or(0, |first| records.len().saturating_sub(first) as u64);
         report.log(begun.elapsed());
         self.metrics.publish(&report.points(begun.elapsed())).await;
@@ -103,10 +103,10 @@ impl Detector {
             }
             let mut part = judge.part(records, cursor, judge_until);
             if !part.pending.is_empty() {
-                let found = self.look_ups.fetch(part.needs(), deadline.less(DELIVERY)).await;
+                let found = Box::pin(self.look_ups.fetch(part.needs(), deadline.less(DELIVERY))).await;
                 report.look_ups_failed += judge.resolve(&mut part, records, &found);
             }
-            let delivered = deliver(&self.lake, &self.bus, &part, records, deadline).await;
+            let delivered = Box::pin(deliver(&self.lake, &self.bus, &part, records, deadline)).await;
             report.add(&part, &delivered);
             if delivered.failed_from.is_some() {
                 return delivered.failed_from;

@@ -60,12 +60,13 @@ where
 }
 
 async fn serve<H: Handler>(build: impl Future<Output = anyhow::Result<H>>) -> anyhow::Result<()> {
-    let handler = Arc::new(build.await?);
+    // Boxed, here and below: the compiler gives up on futures nested as deep as the SDK's.
+    let handler = Arc::new(Box::pin(build).await?);
     let service = service_fn(move |event: LambdaEvent<H::Event>| {
         let handler = handler.clone();
         async move {
             let deadline = Deadline::at_epoch_millis(event.context.deadline).less(MARGIN);
-            handler.handle(event.payload, deadline).await.map_err(|reason| Diagnostic {
+            Box::pin(handler.handle(event.payload, deadline)).await.map_err(|reason| Diagnostic {
                 error_type: "HandlerError".to_owned(),
                 error_message: format!("{reason:#}"),
             })

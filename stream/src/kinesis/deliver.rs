@@ -155,7 +155,7 @@ impl Delivery<'_> {
         if outgoing.is_empty() {
             return;
         }
-        let sent = bus.publish(&outgoing, self.deadline).await;
+        let sent = Box::pin(bus.publish(&outgoing, self.deadline)).await;
         self.delivered.published += sent.on_bus;
         self.delivered.direct += sent.direct;
         self.delivered.publish_failures += sent.failures;

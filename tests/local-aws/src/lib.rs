@@ -23,5 +23,5 @@ pub use client::Reply;
 pub use function::{Function, FunctionError, Killer};
 pub use mapping::{Drained, Failed, Mapping, Record, kinesis_event};
 pub use proxy::{Call, Fault, Proxy};
-pub use resources::Queue;
+pub use resources::{Queue, wait_until};
 pub use server::{ACCOUNT, LocalAws, REGION};

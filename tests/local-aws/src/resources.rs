@@ -148,12 +148,17 @@ impl LocalAws {
         reply.tags("Sum").iter().filter_map(|sum| sum.parse::<f64>().ok()).sum()
     }
 
-    /// Waits until something holds; panics with its name after half a minute.
-    pub fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let begun = Instant::now();
-        while !holds() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    /// As [`wait_until`].
+    pub fn wait_until(&self, what: &str, holds: impl FnMut() -> bool) {
+        wait_until(what, holds);
+    }
+}
+
+/// Waits until something holds; panics with its name after half a minute.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -107,6 +107,22 @@ impl LocalAws {
     pub fn environment(&self) -> Vec<(String, String)> {
         environment(&self.url())
     }
+
+    /// Runs a Python program against the stand-in, with the packages that `make test` installs, and reads the JSON it
+    /// prints. Panics with what it wrote when it fails.
+    pub fn python(&self, script: &Path, arguments: &[&str]) -> serde_json::Value {
+        let python = program().with_file_name("python");
+        let output = Command::new(&python)
+            .arg(script)
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment())
+            .env("AWS_DEFAULT_REGION", REGION)
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+        let wrote = String::from_utf8_lossy(&output.stderr).into_owned();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{}: {error}\n{wrote}", script.display()))
+    }
 }
 
 impl Drop for LocalAws {
