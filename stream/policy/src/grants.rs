@@ -10,7 +10,7 @@ use crate::automaton::overlaps;
 use crate::document::{Effect, Policy, Scope, Statement};
 use crate::guard::Guard;
 use crate::pattern::{Pattern, Token, Variable};
-use crate::targets::{self, Target};
+use crate::targets::{self, Form, Target};
 use crate::witness::{Effort, Search, example, example_action, for_people, own_text, steps};
 
 /// How sure a finding is.
@@ -318,7 +318,7 @@ pub(crate) fn resource_for(
     effort: &mut Effort,
 ) -> Option<String> {
     if !effort.take(policy.statements.len()) {
-        let form = target.forms.first().map_or_else(|| "*".to_owned(), example);
+        let form = target.forms.first().map_or_else(|| "*".to_owned(), |form| form.example.clone());
         return (bound == Certainty::May).then_some(form);
     }
     let denies: Vec<&Statement> =
@@ -401,12 +401,12 @@ impl Place<'_> {
                 continue;
             }
             let mut candidates = Vec::with_capacity(2);
-            for candidate in [example(form), example(offered)] {
-                if accepts(form, &candidate) && accepts(offered, &candidate) {
+            for candidate in [form.example.clone(), example(offered)] {
+                if accepts(&form.pattern, &candidate) && accepts(offered, &candidate) {
                     candidates.push(candidate);
                 }
             }
-            let found = self.pick(&candidates, effort).or_else(|| self.search(offered, Some(form), effort));
+            let found = self.pick(&candidates, effort).or_else(|| self.search(offered, Some(&form.pattern), effort));
             if found.is_some() {
                 return found;
             }
@@ -461,13 +461,19 @@ impl Place<'_> {
 }
 
 /// Whether some ARN of the form may match what is offered.
-fn may_meet(offered: &Pattern, form: &Pattern) -> bool {
+fn may_meet(offered: &Pattern, form: &Form) -> bool {
+    if offered.is_any() {
+        return true;
+    }
+    if let Some(literal) = offered.as_literal() {
+        return form.pattern.matches(literal);
+    }
     // A star that ends a segment may run over colons, but no service has ARNs that contain another's.
-    let other_service = match (offered.arn_service(), form.arn_service()) {
+    let other_service = match (offered.arn_service(), form.pattern.arn_service()) {
         (Some(offered), Some(wanted)) => offered != wanted,
         _ => false,
     };
-    offered.is_any() || !other_service && overlaps(&steps(offered), &steps(form))
+    !other_service && overlaps(&steps(offered), &form.steps)
 }
 
 /// Matches with each variable standing for its own text.

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::automaton::Step;
 use crate::pattern::Pattern;
+use crate::witness::{example, steps};
 
 /// The resources that count for one action.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Target {
     /// ARN forms, any of them; none means any resource at all.
-    pub(crate) forms: Vec<Pattern>,
+    pub(crate) forms: Vec<Form>,
     /// Resources that do not count.
     pub(crate) except: Vec<Pattern>,
 }
@@ -18,7 +20,21 @@ pub(crate) struct Target {
 impl Target {
     /// Only resources of this pattern.
     pub(crate) fn within(pattern: Pattern) -> Self {
-        Self { forms: vec![pattern], except: Vec::new() }
+        Self { forms: vec![Form::new(pattern)], except: Vec::new() }
+    }
+}
+
+/// What the ARNs of a resource type look like, with what every question needs of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    pub(crate) pattern: Pattern,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) example: String,
+}
+
+impl Form {
+    fn new(pattern: Pattern) -> Self {
+        Self { steps: steps(&pattern), example: example(&pattern), pattern }
     }
 }
 
@@ -32,7 +48,10 @@ static TARGETS: LazyLock<HashMap<String, Target>> = LazyLock::new(|| {
     for line in METHOD_RESOURCES.lines().filter(|line| !line.starts_with('#')) {
         if let Some((action, forms)) = line.split_once('\t') {
             let action = action.to_ascii_lowercase();
-            targets.insert(action, Target { forms: forms.split(' ').map(form).collect(), except: Vec::new() });
+            targets.insert(
+                action,
+                Target { forms: forms.split(' ').map(|source| Form::new(form(source))).collect(), except: Vec::new() },
+            );
         }
     }
     targets
@@ -53,7 +72,7 @@ fn form(source: &str) -> Pattern {
 /// whatever a document grants on them.
 pub(crate) fn of_method_action(action: &str) -> Target {
     let mut target = of_action(action).into_owned();
-    if target.forms.iter().any(|form| form.source().contains(":iam:")) {
+    if target.forms.iter().any(|form| form.pattern.source().contains(":iam:")) {
         target.except.push(form("arn:*:iam::aws:*"));
         target.except.push(form("arn:*:iam::*:role/aws-service-role/*"));
     }
@@ -68,9 +87,10 @@ pub(crate) fn of_method_action(action: &str) -> Target {
 pub(crate) fn of_action(action: &str) -> Cow<'static, Target> {
     match TARGETS.get(action) {
         Some(target) => Cow::Borrowed(target),
-        None if action.starts_with("iam:") => {
-            Cow::Owned(Target { forms: vec![form("arn:*:iam::*:*"), form("*")], except: Vec::new() })
-        }
+        None if action.starts_with("iam:") => Cow::Owned(Target {
+            forms: vec![Form::new(form("arn:*:iam::*:*")), Form::new(form("*"))],
+            except: Vec::new(),
+        }),
         None => Cow::Owned(Target::default()),
     }
 }
