@@ -6,9 +6,10 @@
 use std::sync::LazyLock;
 
 use crate::document::{Kind, Policy, Scope, Statement};
-use crate::grants::{Certainty, Finding, Reached, resource_for};
+use crate::grants::{Certainty, Finding, Reached};
 use crate::names::ActionNames;
 use crate::pattern::Pattern;
+use crate::reach::resource_for;
 use crate::targets::{self, Target};
 use crate::witness::Effort;
 
