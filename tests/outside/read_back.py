@@ -5,7 +5,9 @@ usage: read_back.py BUCKET NAMESPACE   (endpoint and keys from the environment, 
 import datetime
 import io
 import json
+import os
 import sys
+import tempfile
 
 import boto3
 import duckdb
@@ -19,9 +21,6 @@ def objects(s3, bucket):
 
 
 def main(bucket, namespace):
-    import os
-    import tempfile
-
     s3 = boto3.client("s3", config=boto3.session.Config(s3={"addressing_style": "path"}))
     found = list(objects(s3, bucket))
     by_pyarrow = set()
@@ -38,18 +37,22 @@ def main(bucket, namespace):
             "WHERE year = '2024' AND month = '01' AND day = '05' ORDER BY violation_id"
         )
         by_duckdb = [row[0] for row in duckdb.execute(query, [folder + "/violations/**/*.parquet"]).fetchall()]
+    print(json.dumps({"boto3_pyarrow": sorted(by_pyarrow), "duckdb": by_duckdb, "metrics": metrics(namespace)}))
+
+
+def metrics(namespace):
+    """Sums by name. MiniStack counts the metrics that have dimensions in when asked for the one that has none."""
     cloudwatch = boto3.client("cloudwatch")
-    now = datetime.datetime.now(datetime.timezone.utc)
-    metrics = {}
+    now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
+    sums = {}
     for page in cloudwatch.get_paginator("list_metrics").paginate(Namespace=namespace):
         for metric in page["Metrics"]:
-            if metric["Dimensions"]:
-                continue
-            sums = cloudwatch.get_metric_statistics(
-                Namespace=namespace, MetricName=metric["MetricName"], Dimensions=[], Period=86400, Statistics=["Sum"],
-                StartTime=now - datetime.timedelta(days=1), EndTime=now + datetime.timedelta(days=1))
-            metrics[metric["MetricName"]] = sum(point["Sum"] for point in sums["Datapoints"])
-    print(json.dumps({"boto3_pyarrow": sorted(by_pyarrow), "duckdb": by_duckdb, "metrics": metrics}))
+            points = cloudwatch.get_metric_statistics(
+                Namespace=namespace, MetricName=metric["MetricName"], Dimensions=metric["Dimensions"], Period=86400,
+                Statistics=["Sum"], StartTime=now - day, EndTime=now + day)["Datapoints"]
+            sign = -1 if metric["Dimensions"] else 1
+            sums[metric["MetricName"]] = sums.get(metric["MetricName"], 0) + sign * sum(point["Sum"] for point in points)
+    return sums
 
 
 main(*sys.argv[1:])

@@ -10,8 +10,8 @@ use crate::location::Lake;
 use crate::order::short_hash;
 use crate::write::Written;
 
-/// Raw bytes kept in a dead letter; what is longer is cut, its length kept.
-pub const MAX_RAW_BYTES: usize = 1024 * 1024;
+/// Raw bytes kept in a dead letter; what is longer is cut, its length kept. The largest record that Kinesis takes fits.
+pub const MAX_RAW_BYTES: usize = 10 * 1024 * 1024;
 
 /// A record that could not be read. Field names in the object are those of Firehose's failed records, so that one
 /// reader serves both.

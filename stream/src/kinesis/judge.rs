@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use chrono::{DateTime, Utc};
 use detection::{
     Arrival, Books, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opening, Piece,
-    RuleError, Unreadable, decide, open,
+    Reason, RuleError, Unreadable, decide, open,
 };
 use lake::DeadLetter;
 use schemas::Violation;
@@ -230,7 +230,10 @@ impl Work<'_, '_> {
             0..MAX_LETTERS => {
                 let place = if path.is_empty() { String::new() } else { format!(" at {path}") };
                 let number = (!path.is_empty()).then_some(*index as u64);
-                self.letter(reason.code(), &format!("{reason}{place}"), bytes.to_vec(), number);
+                // Of what never ends there is no use in keeping the beginning: the record is kept as it came.
+                let never_ends = matches!(reason, Reason::InflatesTooLarge { .. } | Reason::GzipRatio { .. });
+                let raw = if path.is_empty() || never_ends { record } else { bytes };
+                self.letter(reason.code(), &format!("{reason}{place}"), raw.to_vec(), number);
             }
             MAX_LETTERS => {
                 let message = format!("more than {MAX_LETTERS} unreadable parts, the whole record is kept");

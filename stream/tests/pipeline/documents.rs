@@ -3,7 +3,7 @@
 use local_aws::{ACCOUNT, Fault, LocalAws};
 use serde_json::{Value, json};
 
-use crate::records::{attached, bytes, omitted_inline};
+use crate::records::{attached, bytes, omitted_inline, omitted_policy};
 use crate::world::{World, id, operation, records};
 
 const MEMBER: &str = "222222222222";
@@ -22,12 +22,6 @@ fn world(prepare: impl FnOnce(&LocalAws)) -> World {
 fn create_policy(aws: &LocalAws, account: &str, name: &str, document: &str) -> String {
     let reply = aws.iam(account, &[("Action", "CreatePolicy"), ("PolicyName", name), ("PolicyDocument", document)]);
     reply.tag("Arn").expect("a policy has an ARN")
-}
-
-fn put_user_policy(aws: &LocalAws, account: &str, user: &str, document: &str) {
-    aws.iam(account, &[("Action", "CreateUser"), ("UserName", user)]);
-    let put = [("Action", "PutUserPolicy"), ("UserName", user), ("PolicyName", "p"), ("PolicyDocument", document)];
-    aws.iam(account, &put);
 }
 
 fn of_member(mut event: Value) -> Vec<u8> {
@@ -59,8 +53,9 @@ fn an_attached_policy_is_read_from_the_account_it_is_in() {
 
 #[test]
 fn d7_a_policy_that_cloudtrail_left_out_is_recovered_and_one_that_cannot_be_is_a_finding() {
-    let mut world = world(|aws| put_user_policy(aws, ACCOUNT, "bob", ADMIN));
-    world.deliver(&records(&[bytes(&omitted_inline(1, "bob")), bytes(&omitted_inline(2, "deleted-since"))]));
+    let mut arn = String::new();
+    let mut world = world(|aws| arn = create_policy(aws, ACCOUNT, "admin", ADMIN));
+    world.deliver(&records(&[bytes(&omitted_policy(1, &arn)), bytes(&omitted_inline(2))]));
     world.assert_nothing_lost(&[id(1, "AdminInline"), id(2, "PolicyHidden")].into());
 }
 

@@ -53,12 +53,21 @@ pub(crate) fn admin_inline_by_pipeline(number: u32) -> Value {
     event
 }
 
-/// A change of which CloudTrail left out the policy.
-pub(crate) fn omitted_inline(number: u32, user: &str) -> Value {
-    let mut event = event(number, "PutUserPolicy", Value::Null);
-    event["requestParameters"] = json!({"userName": user, "policyName": "p",
-        "policyDocument": {"omitted": true, "originalSize": 110_000, "reason": "requestParameters too large"}});
+/// An inline policy of which CloudTrail left out everything: not even the user is told.
+pub(crate) fn omitted_inline(number: u32) -> Value {
+    event(number, "PutUserPolicy", omitted())
+}
+
+/// A new policy whose document CloudTrail left out; the answer names the policy.
+pub(crate) fn omitted_policy(number: u32, arn: &str) -> Value {
+    let mut event = event(number, "CreatePolicy", omitted());
+    event["responseElements"] = json!({"policy": {"arn": arn, "policyName": "admin", "defaultVersionId": "v1"}});
     event
+}
+
+/// What stands in place of parameters of more than 100 KB.
+fn omitted() -> Value {
+    json!({"omitted": true, "originalSize": 110_000, "reason": "requestParameters too large"})
 }
 
 /// A policy attached; its document is in IAM.

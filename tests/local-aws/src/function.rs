@@ -16,6 +16,8 @@ use crate::http::{Message, read_request};
 const DEADLINE: Duration = Duration::from_secs(120);
 /// How often a waiting caller looks whether the process still lives.
 const LOOK: Duration = Duration::from_millis(5);
+/// A pipe that brings nothing for so long is empty.
+const SETTLE: Duration = Duration::from_millis(40);
 const ARN: &str = "arn:aws:lambda:us-east-1:111111111111:function:under-test";
 
 /// Why an invocation has no result.
@@ -114,9 +116,18 @@ impl Function {
         self.killer.clone()
     }
 
-    /// Everything that the processes have written to standard output and standard error so far.
+    /// Everything that the processes have written to standard output and standard error so far. What was written before
+    /// an answer may still be on its way, so it waits until nothing more comes.
     pub fn log(&self) -> String {
-        lock(&self.log).clone()
+        let mut length = None;
+        loop {
+            let log = lock(&self.log).clone();
+            if length == Some(log.len()) {
+                return log;
+            }
+            length = Some(log.len());
+            std::thread::sleep(SETTLE);
+        }
     }
 
     /// Time from the start of the present process to its first request for work, once it has asked.

@@ -114,7 +114,7 @@ pub(crate) fn judged_request(event: &CloudTrailEvent<'_>, change: &Change<'_>) -
         Document::LookUp(LookUp::OrganizationPolicy { id }) => {
             DocumentName::OrganizationPolicy { id: id.clone().into_owned() }
         }
-        Document::Omitted | Document::Missing => held_document(event, change)?,
+        Document::Omitted | Document::Missing => created_policy(change).or_else(|| held_document(event, change))?,
         Document::None | Document::Policy(_) | Document::Details(_) => return None,
     };
     Some(request(event, name, Moment::After))
@@ -134,6 +134,12 @@ pub(crate) fn before_request(event: &CloudTrailEvent<'_>, change: &Change<'_>) -
 
 fn request(event: &CloudTrailEvent<'_>, name: DocumentName, moment: Moment) -> DocumentRequest {
     DocumentRequest { account_id: event.account_id().to_owned(), name, moment }
+}
+
+/// A policy that was just made: IAM's answer names it though CloudTrail left the request out, and its first version is v1.
+fn created_policy(change: &Change<'_>) -> Option<DocumentName> {
+    let arn = change.policy_arn.clone().filter(|_| change.kind == EventKind::ManagedPolicyCreate)?;
+    Some(DocumentName::ManagedPolicy { arn: arn.into_owned(), version: Some("v1".to_owned()) })
 }
 
 /// The document that hangs on what was changed: an inline policy, a trust policy, the policy of a resource.
