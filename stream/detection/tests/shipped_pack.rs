@@ -1,11 +1,12 @@
 //! The rules we ship: they load without a word, say what they are for, and do what their own tests promise.
 
-
 mod pack;
 
-
-use detection::{Rule, TestResult, run_tests};
+use detection::{
+    Arrival, CloudTrailEvent, Documents, Judges, Rule, Suppressions, TestResult, complete, decide, run_tests,
+};
 use pack::shipped_rules;
+use serde_json::Value;
 
 fn names<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<&'r str> {
     rules.map(Rule::name).collect()
@@ -31,9 +32,10 @@ fn every_rule_says_what_it_sees_and_what_to_do_first() {
 #[test]
 fn every_rule_has_a_test_that_matches_and_one_that_does_not() {
     let rules = shipped_rules();
-    let untested = rules.rules().iter().filter(|rule| {
-        [true, false].iter().any(|kind| !rule.tests().iter().any(|test| test.expects_match() == *kind))
-    });
+    let untested = rules
+        .rules()
+        .iter()
+        .filter(|rule| [true, false].iter().any(|kind| !rule.tests().iter().any(|test| test.expects_match() == *kind)));
     assert_eq!(names(untested), [""; 0]);
 }
 
@@ -46,4 +48,24 @@ fn every_test_of_the_pack_passes() {
     };
     let failed: Vec<String> = results.iter().filter_map(told).collect();
     assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), results.len(), failed.join("\n"));
+}
+
+const EVERYDAY: &str = include_str!("data/everyday.jsonl");
+
+#[test]
+fn everyday_work_is_quiet() {
+    let (rules, suppressions) = (shipped_rules(), Suppressions::default());
+    let judges = Judges { rules: &rules, suppressions: &suppressions };
+    let mut told = Vec::new();
+    for line in EVERYDAY.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let text = complete(&case["event"], &[]).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let event = CloudTrailEvent::parse(&text, None).unwrap();
+        let decided = decide(&event, judges, &Documents::none(), Arrival::default());
+        told.extend(
+            decided.violations.iter().map(|row| format!("{}: {} {}", case["why"], row.rule_name, row.evidence)),
+        );
+    }
+    assert!(EVERYDAY.lines().count() >= 60, "the data is missing");
+    assert_eq!(told, [""; 0]);
 }

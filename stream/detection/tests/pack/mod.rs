@@ -7,7 +7,7 @@ use std::path::Path;
 use detection::RuleSet;
 
 /// The rules of `config/rules.yaml`.
-pub fn shipped_rules() -> RuleSet {
+pub(crate) fn shipped_rules() -> RuleSet {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/rules.yaml");
     let text = std::fs::read_to_string(path).unwrap();
     RuleSet::load(&text, "config/rules.yaml").unwrap_or_else(|faults| panic!("{faults:#?}"))
