@@ -166,6 +166,18 @@ fn a_call_that_names_no_user_is_about_the_caller() {
     }
     let role = json!({"eventName": "AttachRolePolicy", "requestParameters": {"roleName": "alice"}});
     assert!(matches("{event_names: [AttachRolePolicy], target: other}", &role));
+    let omitted = json!({"eventName": "PutUserPolicy", "requestParameters": {"omitted": true, "originalSize": 123456}});
+    assert!(!matches("{event_names: [PutUserPolicy], target: self}", &omitted));
+}
+
+#[test]
+fn the_root_user_is_named_in_words_where_a_user_name_is_due() {
+    let named = json!({"userName": "AWS ROOT USER"});
+    let event = |kind: &str| json!({"eventName": "EnableMFADevice", "requestParameters": named, "userIdentity": {"type": kind}});
+    let (own, other) =
+        ("{event_names: [EnableMFADevice], target: self}", "{event_names: [EnableMFADevice], target: other}");
+    assert!(matches(own, &event("Root")) && !matches(other, &event("Root")));
+    assert!(!matches(own, &event("IAMUser")) && matches(other, &event("IAMUser")));
 }
 
 #[test]

@@ -240,13 +240,20 @@ fn target_user(case: &Case<'_>) -> Option<String> {
     named.or(case.event.user_identity.user_name.as_deref()).map(str::to_owned)
 }
 
+/// What CloudTrail calls the root user where a user's name is due. Source: CloudTrail user guide, "AWS Management
+/// Console sign-in events", example "Root user changes MFA device".
+const ROOT_AS_USER: &str = "AWS ROOT USER";
+
 fn changes_itself(case: &Case<'_>) -> bool {
+    let identity = &case.event.user_identity;
     let Some(named) = case.event.parameters().get("userName").and_then(Value::as_str) else {
-        // Named another way, such as a role, it is somebody else; not named at all, the caller.
+        // Named another way, such as a role, it is somebody else; not named at all, the caller; left out, unknown.
         let target = case.change.map(|change| change.target_type);
-        return matches!(target, None | Some(TargetType::User | TargetType::MfaDevice | TargetType::Account));
+        let may_be_caller =
+            matches!(target, None | Some(TargetType::User | TargetType::MfaDevice | TargetType::Account));
+        return may_be_caller && !case.event.request_omitted();
     };
-    case.event.user_identity.user_name.as_deref() == Some(named)
+    identity.user_name.as_deref() == Some(named) || (named == ROOT_AS_USER && identity.is_root())
 }
 
 fn policy_text(case: &Case<'_>, arns: &[Pattern], contains: &[String]) -> Truth {
