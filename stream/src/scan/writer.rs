@@ -18,8 +18,9 @@ use super::judge::{Batch, Judged};
 
 /// Rows held before they are written. The count decides how objects are cut, so it must not depend on the machine.
 const ROWS_PER_WRITE: usize = 10_000;
-/// Bytes of long columns held before they are written; bounds memory when events are large.
-const BYTES_PER_WRITE: usize = 24 << 20;
+/// Bytes of long columns held before they are written. While they are written Arrow and Parquet hold about six times as
+/// much, which is what a large scan needs more than a small one.
+const BYTES_PER_WRITE: usize = 1 << 20;
 /// Rule errors kept for the summary; all of them are counted.
 const MAX_RULE_ERRORS: usize = 20;
 
