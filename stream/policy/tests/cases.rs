@@ -176,72 +176,11 @@ fn documents_that_only_limit_grant_nothing() {
 
 #[test]
 fn every_fault_is_reported_with_its_place() {
-    let statement = |body: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{ALL},{{{body}}}]}}"#);
-    for (text, reason) in [
-        (
-            statement(r#""Effect":"allow","Action":"s3:*","Resource":"*""#),
-            r#"Statement[1].Effect: Effect cannot be "allow""#,
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":"s3:*","Action":"iam:*","Resource":"*""#),
-            r#"Statement[1].Action: key "Action" is repeated"#,
-        ),
-        (
-            statement(r#""Effect":"Allow","Actions":"s3:*","Action":"s3:*","Resource":"*""#),
-            r#"Statement[1].Actions: unknown element "Actions""#,
-        ),
-        (statement(r#""Effect":"Allow","Resource":"*""#), "Statement[1].Action: Action is missing"),
-        (statement(r#""Effect":"Allow","Action":"s3:*""#), "Statement[1].Resource: Resource is missing"),
-        (statement(r#""Action":"s3:*","Resource":"*""#), "Statement[1].Effect: Effect is missing"),
-        (
-            statement(r#""Effect":"Allow","Action":"s3:*","NotAction":"s3:*","Resource":"*""#),
-            "Statement[1].Action: Action and NotAction exclude each other",
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":5,"Resource":"*""#),
-            "Statement[1].Action: text or a list of text expected",
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":"s3","Resource":"*""#),
-            r#"Statement[1].Action: Action cannot be "s3""#,
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":[],"Resource":"*""#),
-            r#"Statement[1].Action: Action cannot be "an empty list""#,
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":"s3:*","Resource":"*","Principal":"*""#),
-            "Statement[1].Principal: Principal is not allowed here",
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringIs":{"k":"v"}}"#),
-            r#"Statement[1].Condition.StringIs: unknown element "StringIs""#,
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"Bool":{"k":"v","K":"w"}}"#),
-            r#"Statement[1].Condition.Bool: key "k" is repeated"#,
-        ),
-        (
-            statement(r#""Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"Bool":{"k":null}}"#),
-            "Statement[1].Condition.Bool.k: text, a number or a boolean expected",
-        ),
-        (format!(r#"{{"Version":"2020-01-01","Statement":[{ALL}]}}"#), r#"Version: Version cannot be "2020-01-01""#),
-        (
-            format!(r#"{{"Version":"2012-10-17","Statement":[{ALL}],"Statement":[{ALL}]}}"#),
-            r#"Statement: key "Statement" is repeated"#,
-        ),
-        (
-            format!(r#"{{"Version":"2012-10-17","Statement":[{ALL}],"Comment":"x"}}"#),
-            r#"Comment: unknown element "Comment""#,
-        ),
-        (r#"{"Version":"2012-10-17"}"#.to_owned(), "Statement is missing"),
-        (
-            format!("{{\"Version\":\"2012-10-17\",\n\"Statement\":[{ALL}"),
-            "not JSON: EOF while parsing a list at line 2 column 59",
-        ),
-    ] {
-        let answer = ask(&json!({"policy": text}));
-        assert_eq!(answer["malformed"][0], json!(reason), "{text}");
+    let cases = cases(include_str!("data/cases/malformed.jsonl"));
+    assert!(cases.len() >= 19);
+    for case in &cases {
+        let answer = ask(&json!({"policy": case["text"]}));
+        assert_eq!(answer["malformed"][0], case["reason"], "{}", case["text"]);
     }
 }
 
