@@ -48,8 +48,15 @@ impl Budget {
                 *self = Budget { states, words };
                 true
             }
-            _ => false,
+            _ => {
+                *self = Budget { states: 0, words: 0 };
+                false
+            }
         }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.states == 0 || self.words == 0
     }
 
     /// Goes on with what is left of both.
@@ -136,7 +143,7 @@ impl Automaton {
         budget: &mut Budget,
         visit: &mut dyn FnMut(&Found<'_>) -> ControlFlow<()>,
     ) -> Explored {
-        if !self.load(patterns, required) || !budget.take(self.eat.len(), 1) {
+        if budget.is_spent() || !self.load(patterns, required) || !budget.take(self.eat.len(), 1) {
             return Explored::Capped;
         }
         self.start(patterns);

@@ -17,6 +17,11 @@ use crate::automaton::{Explored, Found, Step};
 use crate::document::Scope;
 use crate::pattern::Pattern;
 
+/// Pairs of bytes, of a wildcard pattern and a text, that take as long as one pair of simple patterns.
+const BYTES_PER_UNIT: u64 = 64;
+/// What it costs to give a pattern to the automaton, in pairs of simple patterns.
+const TABLE_ENTRY_COST: usize = 256;
+
 static EVERYTHING: LazyLock<Pattern> = LazyLock::new(Pattern::any);
 
 /// A part of the base: the texts that `first` matches, and `second` if there is one, but none of `except`.
@@ -103,7 +108,9 @@ impl Search {
         if let Some(witness) = tally.add(outcome) {
             return Outcome::Found(witness);
         }
-        let inside = self.listed_inside(question, members, cell, &mut exact);
+        let Some(inside) = self.listed_inside(question, members, cell, &mut exact) else {
+            return Outcome::Unknown(Reason::Size);
+        };
         for entry in inside {
             let class = Cell { first: entry, ..cell };
             let outcome = self.cover_class(question, members, class, &mut exact);
@@ -115,16 +122,20 @@ impl Search {
     }
 
     /// Entries of `Not...` lists that lie inside the cell. Clears `exact` when they cross it or each other.
+    /// `None` when there are too many.
     fn listed_inside<'p>(
         &mut self,
         question: Question<'_, 'p>,
         members: &[u32],
         cell: Cell<'p>,
         exact: &mut bool,
-    ) -> Vec<&'p Pattern> {
+    ) -> Option<Vec<&'p Pattern>> {
         let mut inside: Vec<&Pattern> = Vec::new();
         let lists = members.iter().filter_map(|&member| question.others.get(member as usize));
         for entry in lists.flat_map(|statement| exceptions(cell.dimension.of(statement))) {
+            if !self.spend(1 + inside.len()) {
+                return None;
+            }
             if !overlaps(entry, cell.first, &mut self.scratch)
                 || inside.contains(&entry)
                 || self.is_outside(entry, cell)
@@ -142,13 +153,16 @@ impl Search {
         }
         let is_simple = |entry: &Pattern| entry.as_literal().is_some() || entry.as_prefix().is_some();
         for (number, entry) in inside.iter().enumerate().filter(|(_, entry)| !is_simple(entry)) {
+            if !self.spend(inside.len()) {
+                return None;
+            }
             for (_, other) in inside.iter().enumerate().filter(|(other, _)| *other != number) {
                 *exact &= !overlaps(entry, other, &mut self.scratch)
                     || covers_pattern(entry, other, &mut self.scratch)
                     || covers_pattern(other, entry, &mut self.scratch);
             }
         }
-        inside
+        Some(inside)
     }
 
     /// Whether the exceptions of the cell take away everything an entry matches.
@@ -228,6 +242,9 @@ impl Search {
         let before = specimen.exact;
         let mut hit = false;
         for entry in entries {
+            if self.is_spent() {
+                break;
+            }
             specimen.exact = true;
             if self.speaks_of(entry, specimen) {
                 if specimen.exact {
@@ -243,6 +260,9 @@ impl Search {
 
     /// Whether `entry` matches the specimen. It is no longer exact if `entry` matches only some of its pattern.
     fn speaks_of(&mut self, entry: &Pattern, specimen: &mut Specimen<'_>) -> bool {
+        if entry.as_literal().is_none() && entry.as_prefix().is_none() {
+            self.scratch.work += (entry.source().len() * specimen.text.len()) as u64 / BYTES_PER_UNIT;
+        }
         let hit = if entry.has_variable() {
             matches_placeholders(entry, &specimen.text, &mut self.scratch.names)
         } else {
@@ -268,7 +288,7 @@ impl Search {
         for &member in members {
             let Some(statement) = question.others.get(member as usize) else { continue };
             let scope = dimension.of(statement);
-            if !self.spend(scope.entries().len() * 16) {
+            if !self.spend(scope.entries().len() * TABLE_ENTRY_COST) {
                 return Outcome::Unknown(Reason::Size);
             }
             let live = |entry: &&Pattern| !scope.is_negated() || !self.is_outside(entry, cell);

@@ -83,6 +83,7 @@ impl Search {
         only_new: &[&'p Statement],
     ) -> Answer {
         self.pairs = MAX_PATTERN_PAIRS;
+        self.scratch.work = 0;
         let mut tally = Tally::default();
         if only_new.iter().any(|statement| allows(statement)) {
             let old_allows = old.iter().filter(|statement| allows(statement));
@@ -172,9 +173,14 @@ impl Search {
         !self.scratch.names.is_empty()
     }
 
+    /// Whether long patterns have used up what is left before it was counted.
+    pub(super) fn is_spent(&self) -> bool {
+        self.scratch.work > self.pairs
+    }
+
     /// Counts pairs of patterns; false when there have been too many.
     pub(super) fn spend(&mut self, pairs: usize) -> bool {
-        let left = self.pairs.checked_sub(pairs as u64);
+        let left = self.pairs.checked_sub(pairs as u64 + std::mem::take(&mut self.scratch.work));
         self.pairs = left.unwrap_or(0);
         left.is_some()
     }

@@ -11,6 +11,9 @@ use crate::{Scope, automaton};
 /// comparison notices and asks the automaton.
 const ANYTHING: &str = "anything";
 
+/// Pairs of steps that take as long as one pair of simple patterns.
+const STEPS_PER_UNIT: u64 = 4;
+
 /// Actions or resources: the two dimensions made of patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dimension {
@@ -142,6 +145,8 @@ pub(super) fn steps_of(pattern: &Pattern, fold: bool, names: &mut Vec<Variable>,
 pub(super) struct Scratch {
     outer: Vec<Step>,
     inner: Vec<Step>,
+    /// What long patterns cost beyond the pair they are counted as, in the same unit.
+    pub(super) work: u64,
     /// The variables met in this comparison; their index is their number.
     pub(super) names: Vec<Variable>,
 }
@@ -169,6 +174,7 @@ pub(super) fn covers_pattern(outer: &Pattern, inner: &Pattern, scratch: &mut Scr
     scratch.inner.clear();
     steps_of(outer, false, &mut scratch.names, &mut scratch.outer);
     steps_of(inner, false, &mut scratch.names, &mut scratch.inner);
+    scratch.work += (scratch.outer.len() * scratch.inner.len()) as u64 / STEPS_PER_UNIT;
     covers(&scratch.outer, &scratch.inner)
 }
 
@@ -191,6 +197,7 @@ pub(super) fn overlaps(a: &Pattern, b: &Pattern, scratch: &mut Scratch) -> bool 
     scratch.inner.clear();
     steps_of(a, false, &mut scratch.names, &mut scratch.outer);
     steps_of(b, false, &mut scratch.names, &mut scratch.inner);
+    scratch.work += (scratch.outer.len() * scratch.inner.len()) as u64 / STEPS_PER_UNIT;
     automaton::overlaps(&scratch.outer, &scratch.inner)
 }
 
