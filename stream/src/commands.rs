@@ -115,6 +115,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Say what a new policy grants that the old one did not, with witness requests
     Compare(explain::CompareArgs),
+    /// Read a Kinesis stream in one process, with a checkpoint file; for large streams there is the Lambda
+    Poll(crate::poll::PollArgs),
 }
 
 /// Runs the command line.
@@ -127,5 +129,6 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Policy) => policy::run(),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Compare(args)) => explain::compare(&args),
+        Some(Command::Poll(args)) => crate::poll::run(&args),
     }
 }

@@ -5,9 +5,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use stream::commands::{self, Cli, Exit, NotLoaded};
+use stream::kinesis::Detector;
+use stream::lambda;
+use stream::settings::Settings;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    if Settings::is_lambda() {
+        return lambda::run(Detector::start);
+    }
     let cli = Cli::parse();
     let filter = EnvFilter::try_new(&cli.log_level).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
