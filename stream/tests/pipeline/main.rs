@@ -2,6 +2,7 @@
 //! it, S3, EventBridge, SQS, SNS, IAM and CloudWatch of a stand-in that others wrote behind it, and a proxy that fails on
 //! plan in between. See crate `local_aws`.
 
+mod by_hand;
 mod configuration;
 mod crashes;
 mod documents;
