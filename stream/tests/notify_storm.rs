@@ -1,4 +1,5 @@
 //! Storms: many events, few messages, exact counts, whatever is delivered twice, late or half.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests stop at the first surprise
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,7 +115,7 @@ async fn two_thousand_violations_over_three_hundred_accounts_are_two_messages_wi
         assert_eq!(told.len(), 1, "one of the root cause is sent by itself, the same at each delivery");
         let (manifests, messages) = close(&ledger, at(600)).await;
         assert_eq!(messages.len(), 1);
-        assert!(1 + messages.len() <= storm().most_messages() as usize);
+        assert!(messages.len() < storm().most_messages() as usize);
         let group = &manifests[0].groups[0];
         assert_eq!((group.individual.len(), group.collected.len()), (1, EVENTS - 1));
         assert_eq!((group.accounts.len(), group.accounts.values().sum::<usize>()), (ACCOUNTS, EVENTS));

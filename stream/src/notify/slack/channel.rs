@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt;
 use lake::{Claim, Lake};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -25,6 +26,8 @@ use crate::notify::run::{Channel, Moment, Outcome, SLACK_NOTIFICATIONS_SENT};
 
 /// How long a message of a closed window is claimed: longer than one Lambda lives.
 const HOLDING: TimeDelta = TimeDelta::minutes(16);
+/// Events entered into the record at the same time.
+const AT_ONCE: usize = 16;
 /// How often a full second is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -48,24 +51,21 @@ impl Slack {
         Ok(Slack { lake, ledger, config, webhooks, sender, wait_until: Mutex::new(None) })
     }
 
-    async fn tell(&self, event: &BusEvent, config: &SlackConfig, at: Moment) -> Outcome {
+    /// Routes an event and enters it into the record: what became of it, or the message to post.
+    async fn admit(&self, event: &BusEvent, config: &SlackConfig, at: Moment) -> Step {
         let (channel, quiet_until) = match route(event, config, at.now) {
             Routed::To { channel, until } => (channel, until),
-            Routed::Unwanted(why) => return Outcome::Unwanted(why),
+            Routed::Unwanted(why) => return Step::Settled(Outcome::Unwanted(why)),
         };
         let (Some(member), Some(message)) =
             (Member::of(event, channel.as_deref()), blocks::message(event, config, channel.as_deref()))
         else {
-            return Outcome::Unwanted("kept in the audit log only");
+            return Step::Settled(Outcome::Unwanted("kept in the audit log only"));
         };
         match self.ledger.admit(&member, at.now, quiet_until, &config.storm).await {
-            Ok((Place::Collected, _)) => Outcome::Collected,
-            Ok((Place::Individual, _)) => match Box::pin(self.post(channel.as_deref(), &message, at.deadline)).await {
-                Ok(()) => Outcome::Delivered,
-                Err(Unsent::Later(reason)) => Outcome::Later(reason),
-                Err(Unsent::Never(reason)) => Outcome::Refused(reason),
-            },
-            Err(error) => Outcome::Later(error.to_string()),
+            Ok((Place::Collected, _)) => Step::Settled(Outcome::Collected),
+            Ok((Place::Individual, _)) => Step::Post(channel, message),
+            Err(error) => Step::Settled(Outcome::Later(error.to_string())),
         }
     }
 
@@ -162,14 +162,22 @@ impl Channel for Slack {
             Ok(config) => config,
             Err(error) => return vec![Outcome::Later(error.to_string()); events.len()],
         };
+        let steps: Vec<_> = events.iter().map(|event| self.admit(event, &config, at)).collect();
+        let steps: Vec<Step> = futures::stream::iter(steps).buffered(AT_ONCE).collect().await;
         let mut outcomes = Vec::with_capacity(events.len());
-        for event in events {
-            // What there is no time for goes back to the queue.
-            let outcome = match at.deadline.has_passed() {
-                true => Outcome::Later("no time is left".to_owned()),
-                false => self.tell(event, &config, at).await,
-            };
-            outcomes.push(outcome);
+        for step in steps {
+            outcomes.push(match step {
+                Step::Settled(outcome) => outcome,
+                // What there is no time for goes back to the queue.
+                Step::Post(..) if at.deadline.has_passed() => Outcome::Later("no time is left".to_owned()),
+                Step::Post(channel, message) => {
+                    match Box::pin(self.post(channel.as_deref(), &message, at.deadline)).await {
+                        Ok(()) => Outcome::Delivered,
+                        Err(Unsent::Later(reason)) => Outcome::Later(reason),
+                        Err(Unsent::Never(reason)) => Outcome::Refused(reason),
+                    }
+                }
+            });
         }
         outcomes
     }
@@ -189,6 +197,13 @@ impl Channel for Slack {
         }
         failed.map_or(Ok(sent), Err)
     }
+}
+
+/// How far an event is.
+#[derive(Debug)]
+enum Step {
+    Settled(Outcome),
+    Post(Option<String>, Value),
 }
 
 /// Why a message was not posted.

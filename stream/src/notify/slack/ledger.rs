@@ -9,7 +9,8 @@
 //! Objects are only ever created. A member is written before the seal is looked at, and the members are listed after the
 //! seal is set: so whoever sees no seal is counted, and whoever sees one can read in the manifest whether he was.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
@@ -17,6 +18,7 @@ use lake::{Lake, LakeError};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutPayload};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::config::Storm;
 use super::storm::{Manifest, Member, MemberName, Place, short, window_end};
@@ -25,6 +27,8 @@ use super::storm::{Manifest, Member, MemberName, Place, short, window_end};
 const MAX_MOVES: u32 = 8;
 /// Requests to the store at the same time.
 const AT_ONCE: usize = 32;
+/// Spent budgets remembered.
+const MAX_SPENT: usize = 10_000;
 /// Windows looked at in one go; the rest is done by the next tick.
 const MAX_DUE: usize = 50;
 
@@ -52,6 +56,8 @@ pub enum LedgerError {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     lake: Lake,
+    /// Budgets that are spent: in a storm nearly every event would ask in vain.
+    spent: Arc<Mutex<HashSet<String>>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +70,7 @@ struct Assignment {
 impl Ledger {
     /// The record in this lake.
     pub fn new(lake: Lake) -> Ledger {
-        Ledger { lake }
+        Ledger { lake, spent: Arc::default() }
     }
 
     /// Enters an event: tells whether it gets a message of its own, and the end of the window that counts it.
@@ -87,7 +93,7 @@ impl Ledger {
                 if is_new { proposed } else { self.read(&name).await?.ok_or(LedgerError::Broken { key: name })? };
             let window = given.end.timestamp();
             self.create(&format!("claims/slack-windows/{window}/members/{}", member.name()), member).await?;
-            let told = !given.quiet && self.may_be_told(member, window, storm).await?;
+            let told = !given.quiet && self.may_be_told(member, window, is_new, storm).await?;
             match self.sealed(given.end).await? {
                 None => return Ok((if told { Place::Individual } else { Place::Collected }, given.end)),
                 Some(manifest) => {
@@ -103,21 +109,41 @@ impl Ledger {
     }
 
     /// Whether the event gets one of the places for messages of their own, in its group and in its channel.
-    async fn may_be_told(&self, member: &Member, window: i64, storm: &Storm) -> Result<bool, LedgerError> {
+    async fn may_be_told(
+        &self,
+        member: &Member,
+        window: i64,
+        is_new: bool,
+        storm: &Storm,
+    ) -> Result<bool, LedgerError> {
         let told = format!("claims/slack-windows/{window}/told/{}", member.key);
-        if self.read::<bool>(&told).await?.is_some() {
+        if !is_new && self.read::<bool>(&told).await?.is_some() {
             return Ok(true);
         }
-        let group = format!("{window}-{}", member.group);
-        if self.lake.take_slot("slack-group", &group, storm.individual).await?.is_none() {
+        let channel = short(&[member.channel.as_deref().unwrap_or_default()]);
+        let has_place = self.take_place("slack-group", &format!("{window}-{}", member.group), storm.individual).await?
+            && self.take_place("slack-channel", &format!("{window}-{channel}"), storm.messages).await?;
+        if has_place {
+            self.create(&told, &true).await?;
+        }
+        Ok(has_place)
+    }
+
+    async fn take_place(&self, what: &str, budget: &str, places: u32) -> Result<bool, LedgerError> {
+        let id = format!("{what}/{budget}");
+        let mut spent = self.spent.lock().await;
+        if spent.contains(&id) {
             return Ok(false);
         }
-        let channel = format!("{window}-{}", short(&[member.channel.as_deref().unwrap_or_default()]));
-        if self.lake.take_slot("slack-channel", &channel, storm.messages).await?.is_none() {
-            return Ok(false);
+        // Held while asking: of many at once only the first asks in vain.
+        let taken = self.lake.take_slot(what, budget, places).await?.is_some();
+        if !taken {
+            if spent.len() >= MAX_SPENT {
+                spent.clear();
+            }
+            spent.insert(id);
         }
-        self.create(&told, &true).await?;
-        Ok(true)
+        Ok(taken)
     }
 
     /// Windows that have ended and are not closed yet, the oldest first.

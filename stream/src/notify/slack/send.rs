@@ -57,7 +57,7 @@ impl Sender {
     /// A client that keeps its connection. Redirects are not followed: they would carry the message elsewhere.
     pub fn new() -> Result<Sender, SendError> {
         let client = Client::builder().connect_timeout(CONNECT_WITHIN).redirect(redirect::Policy::none()).build();
-        client.map(|client| Sender { client }).map_err(|error| unavailable(error))
+        client.map(|client| Sender { client }).map_err(unavailable)
     }
 
     /// Posts until Slack takes the message, refuses it, or the deadline comes too near.

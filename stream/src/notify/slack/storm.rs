@@ -280,7 +280,8 @@ fn summary(group: &Group, end: DateTime<Utc>, config: &SlackConfig) -> Value {
 fn digest(groups: &[&Group], end: DateTime<Utc>, channel: Option<&str>, config: &SlackConfig) -> Value {
     let worst = groups.iter().map(|group| group.worst()).max().unwrap_or(Severity::Low);
     let (color, _) = look(config, worst);
-    let total: usize = groups.iter().map(|group| group.collected.len()).sum();
+    let total: usize = groups.iter().map(|group| group.events()).sum();
+    let told: usize = groups.iter().map(|group| group.individual.len()).sum();
     let mut by_severity: BTreeMap<Severity, usize> = BTreeMap::new();
     for (severity, count) in groups.iter().flat_map(|group| &group.severities) {
         *by_severity.entry(*severity).or_default() += count;
@@ -292,7 +293,7 @@ fn digest(groups: &[&Group], end: DateTime<Utc>, channel: Option<&str>, config: 
         let line = format!(
             "{} {} × {}: {} {} ({} account{})",
             group.worst().as_str(),
-            thousands(group.collected.len()),
+            thousands(group.events()),
             group.sample.rule_name,
             group.sample.actor,
             group.sample.change,
@@ -303,13 +304,13 @@ fn digest(groups: &[&Group], end: DateTime<Utc>, channel: Option<&str>, config: 
     }
     let over = groups.get(MAX_LINES..).unwrap_or_default();
     if !over.is_empty() {
-        let events: usize = over.iter().map(|group| group.collected.len()).sum();
+        let events: usize = over.iter().map(|group| group.events()).sum();
         blocks.push(plain(
             "",
             &format!("and {} events of {} more root causes", thousands(events), thousands(over.len())),
         ));
     }
-    let counted = severities(&by_severity);
+    let counted = format!("{}, {} of them told before", severities(&by_severity), thousands(told));
     blocks.push(context(&format!(
         "{counted}  ·  until {}  ·  all are in the table {}",
         when(end),
