@@ -75,6 +75,7 @@ pub(super) static ROWS: &[Row] = &[
     row(("eks", "CreatePodIdentityAssociation"), K::PrincipalGrant, (T::Cluster, "clusterName"), (Nothing, ""), "roleArn"),
     row(("elasticfilesystem", "PutFileSystemPolicy"), K::ResourcePolicy, (T::FileSystem, "fileSystemId"), (Policy, "policy"), ""),
     row(("es", "CreateDomain"), K::ResourcePolicy, (T::Domain, "domainName"), (Policy, "accessPolicies"), ""),
+    row(("es", "CreateElasticsearchDomain"), K::ResourcePolicy, (T::Domain, "domainName"), (Policy, "accessPolicies"), ""),
     row(("es", "UpdateDomainConfig"), K::ResourcePolicy, (T::Domain, "domainName"), (Policy, "accessPolicies"), ""),
     row(("es", "UpdateElasticsearchDomainConfig"), K::ResourcePolicy, (T::Domain, "domainName"), (Policy, "accessPolicies"), ""),
     row(("events", "PutPermission"), K::PrincipalGrant, (T::EventBus, "eventBusName"), (Policy, "policy"), "principal"),

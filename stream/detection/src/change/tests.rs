@@ -117,6 +117,7 @@ fn names_with_and_without_a_version_date_are_the_same_call() {
     }
     assert_eq!(kind_of("lambda.amazonaws.com", "UpdateFunctionUrlConfig"), Some(EventKind::PrincipalGrant));
     assert_eq!(kind_of("es.amazonaws.com", "CreateDomain"), Some(EventKind::ResourcePolicy));
+    assert_eq!(kind_of("es.amazonaws.com", "CreateElasticsearchDomain"), Some(EventKind::ResourcePolicy));
     assert_eq!(kind_of("iam.amazonaws.com", "ListUsers"), None);
     assert_eq!(kind_of("organizations.amazonaws.com", "CreatePolicy"), Some(EventKind::OrgPolicy));
     assert_eq!(kind_of("iam.amazonaws.com.evil", "CreatePolicy"), None);
