@@ -5,7 +5,7 @@ VENV := .venv
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SAMPLE := testdata/cloudtrail/invictus-stratus-2023/files
 
-.PHONY: help build demo test check bench bench-quick clean
+.PHONY: help build demo demo-aws test check bench bench-quick clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -15,6 +15,10 @@ build: ## build every program (development profile)
 
 demo: build ## scan a real log, show what was found, where the Parquet is, and the month's report
 	@DETECTOR=$(TARGET)/debug/detector ANALYTICS=$(TARGET)/debug/analytics SAMPLE=$(SAMPLE) sh tools/demo.sh
+
+demo-aws: $(VENV)/ready ## the whole pipeline against a stand-in for AWS: stream to lake, bus and mail, nothing to set up
+	$(CARGO) build --locked -p stream --bins
+	@$(VENV)/bin/python tools/demo_aws.py $(TARGET)/debug
 
 test: $(VENV)/ready ## all tests: Rust, then the checks from outside (pyarrow, DuckDB, sqlglot, JSON Schema)
 	$(CARGO) test --locked --workspace --no-fail-fast

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chrono::{SecondsFormat, Utc};
+use detection::Books;
 use lake::Lake;
 use tokio::sync::Mutex;
 use tracing::{error, warn};
@@ -26,12 +27,12 @@ use tracing::{error, warn};
 use crate::aws;
 use crate::backoff::Deadline;
 use crate::bus::{Bus, Outgoing, config_rejected_entry};
-use crate::documents::LookUps;
+use crate::documents::{Found, LookUps};
 use crate::lambda::Handler;
 use crate::live::{Config, Live, Rejected};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-pub use batch::{BatchAnswer, Data, ItemFailure, KinesisBatch, Record};
+pub use batch::{BatchAnswer, Data, EventRecord, ItemFailure, KinesisBatch, Record};
 use deliver::{Delivered, deliver};
 use judge::{Cursor, Judge, Part};
 use report::Report;
@@ -131,6 +132,19 @@ impl Detector {
             Some(reason) => error!(?reason, "nobody could be told that the configuration was rejected"),
         }
     }
+}
+
+/// Judges records and delivers nothing: the books of a batch for whose events every document is at hand. For benchmarks.
+pub fn judge_alone(records: &[Record], config: &Config) -> Books {
+    let never = Deadline::after(Duration::MAX);
+    let (mut judge, mut cursor, mut books) = (Judge::new(config), Cursor::default(), Books::default());
+    while cursor.record < records.len() {
+        let mut part = judge.part(records, cursor, never);
+        judge.resolve(&mut part, records, &Found::default());
+        part.books.iter().for_each(|(_, part)| books.merge(part));
+        cursor = part.end;
+    }
+    books
 }
 
 impl Handler for Detector {
