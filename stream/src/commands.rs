@@ -68,12 +68,9 @@ pub struct Cli {
     /// What to do instead of judging one event
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Event to judge: a file in any envelope, or - for standard input
-    #[arg(long, value_name = "FILE")]
-    pub event: Option<PathBuf>,
-    /// Print the verdict as text for people or as JSON
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: judge::Format,
+    /// The event, without a command
+    #[command(flatten)]
+    pub judge: judge::JudgeArgs,
     /// Rules, suppressions and policies to judge with
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -122,7 +119,7 @@ pub enum Command {
 /// Runs the command line.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
-        None => judge::run(cli.event.as_deref(), cli.format, &cli.config),
+        None => judge::run(&cli.judge, &cli.config),
         Some(Command::Scan(args)) => scan::run(&args, &cli.config),
         Some(Command::Check) => check::run(&cli.config),
         Some(Command::Test) => test::run(&cli.config),

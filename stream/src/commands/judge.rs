@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use detection::{
     Arrival, CloudTrailEvent, Decided, Documents, Judges, Limits, Opening, Other, Piece, Truth, change, decide,
 };
@@ -24,6 +24,9 @@ const MAX_INPUT_BYTES: u64 = 64 << 20;
 /// Column where text starts.
 const INDENT: usize = 12;
 
+/// Characters of the reason why a rule does not match.
+const MAX_REASON_CHARS: usize = 150;
+
 /// How something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -31,6 +34,20 @@ pub enum Format {
     Text,
     /// For programs: one JSON document.
     Json,
+}
+
+/// What to judge and how to say it.
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// Event to judge: a file in any envelope, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
+    /// Print the verdict as text for people or as JSON
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Also say what every rule that did not match has missed
+    #[arg(long)]
+    pub why: bool,
 }
 
 /// One event of the input and what the rules say to it.
@@ -42,7 +59,8 @@ struct Judgement {
 }
 
 /// Judges every event of the input: the built-in sample, a file, or standard input (`-`).
-pub fn run(event: Option<&Path>, format: Format, config: &ConfigArgs) -> Result<Exit> {
+pub fn run(asked: &JudgeArgs, config: &ConfigArgs) -> Result<Exit> {
+    let (event, format) = (asked.event.as_deref(), asked.format);
     let loaded = Loaded::from_args(config)?;
     let input = read(event)?;
     let mut out = io::stdout().lock();
@@ -62,7 +80,7 @@ pub fn run(event: Option<&Path>, format: Format, config: &ConfigArgs) -> Result<
         Piece::Unreadable(part) => unreadable.push(format!("{}: {}", part.reason.code(), part.reason)),
     });
     match format {
-        Format::Text => write_text(&mut out, &judgements, &others)?,
+        Format::Text => write_text(&mut out, &judgements, &others, asked.why)?,
         Format::Json => write_json(&mut out, &judgements, &unreadable)?,
     }
     for reason in &unreadable {
@@ -135,7 +153,7 @@ fn passed(
         .collect()
 }
 
-fn write_text(out: &mut impl Write, judgements: &[Judgement], others: &[Other]) -> io::Result<()> {
+fn write_text(out: &mut impl Write, judgements: &[Judgement], others: &[Other], why: bool) -> io::Result<()> {
     for (index, judgement) in judgements.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
@@ -149,17 +167,25 @@ fn write_text(out: &mut impl Write, judgements: &[Judgement], others: &[Other]) 
         if judgement.decided.violations.is_empty() {
             writeln!(out, "\nNo rule matches.")?;
         }
-        if !judgement.passed.is_empty() {
-            writeln!(out, "\nAlso looked at this event, without a match")?;
-            for (rule, reason) in &judgement.passed {
-                field(out, "", &format!("{rule}: {reason}"))?;
-            }
-        }
+        write_passed(out, &judgement.passed, why)?;
     }
     for other in others {
         writeln!(out, "recognised, not an event to judge: {}", other.as_str())?;
     }
     Ok(())
+}
+
+fn write_passed(out: &mut impl Write, passed: &[(String, String)], why: bool) -> io::Result<()> {
+    match (passed.len(), why) {
+        (0, _) => Ok(()),
+        (count, false) => {
+            writeln!(out, "\n{count} more rules looked at this event without a match; --why says what they missed.")
+        }
+        (_, true) => {
+            writeln!(out, "\nLooked at this event without a match")?;
+            passed.iter().try_for_each(|(rule, reason)| field(out, "", &shortened(&format!("{rule}: {reason}"))))
+        }
+    }
 }
 
 fn write_violation(out: &mut impl Write, violation: &Violation) -> io::Result<()> {
@@ -168,13 +194,13 @@ fn write_violation(out: &mut impl Write, violation: &Violation) -> io::Result<()
     field(out, "what", &violation.description)?;
     field(out, "why", &violation.evidence)?;
     if let Some(methods) = &violation.escalation_methods {
-        field(out, "methods", methods)?;
+        field(out, "methods", &listed(methods))?;
     }
     if let (Some(action), Some(resource)) = (&violation.witness_action, &violation.witness_resource) {
         field(out, "for example", &format!("{action} on {resource}"))?;
     }
     if let Some(mitre) = &violation.mitre {
-        field(out, "mitre", mitre)?;
+        field(out, "mitre", &listed(mitre))?;
     }
     let next = match (&violation.suppressed_by, violation.action, &violation.remediation_action) {
         (Some(entry), _, _) => format!("nothing: suppressed by {entry}; written to the lake all the same"),
@@ -184,6 +210,20 @@ fn write_violation(out: &mut impl Write, violation: &Violation) -> io::Result<()
     };
     field(out, "then", &next)?;
     field(out, "id", &violation.violation_id.to_string())
+}
+
+/// A JSON list of texts as people write lists.
+fn listed(json: &str) -> String {
+    serde_json::from_str::<Vec<String>>(json).map_or_else(|_| json.to_owned(), |items| items.join(", "))
+}
+
+/// At most two lines.
+fn shortened(text: &str) -> String {
+    let mut shortened: String = text.chars().take(MAX_REASON_CHARS).collect();
+    if shortened.len() < text.len() {
+        shortened.push('…');
+    }
+    shortened
 }
 
 fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {

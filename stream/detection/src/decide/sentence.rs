@@ -27,10 +27,12 @@ pub(super) fn sentence(event: &CloudTrailEvent<'_>, change: Option<&Change<'_>>,
 fn done(event: &CloudTrailEvent<'_>, change: &Change<'_>) -> String {
     let (by, on) = (actor(event), target(change));
     let policy = change.policy_name.as_deref().map_or("a policy".to_owned(), trimmed);
+    let inline =
+        change.policy_name.as_ref().map_or("an inline policy".to_owned(), |_| format!("inline policy {policy}"));
     let other = change.reference.as_deref().map_or("it".to_owned(), trimmed);
     match change.kind {
-        EventKind::InlinePolicyPut => format!("inline policy {policy} of {on} was written by {by}"),
-        EventKind::InlinePolicyDelete => format!("inline policy {policy} of {on} was deleted by {by}"),
+        EventKind::InlinePolicyPut => format!("{inline} of {on} was written by {by}"),
+        EventKind::InlinePolicyDelete => format!("{inline} of {on} was deleted by {by}"),
         EventKind::ManagedPolicyAttach => format!("{policy} was attached to {on} by {by}"),
         EventKind::ManagedPolicyDetach => format!("{policy} was detached from {on} by {by}"),
         EventKind::ManagedPolicyCreate => format!("{on} was created by {by}"),
