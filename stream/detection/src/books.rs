@@ -1,7 +1,8 @@
 //! The books of a batch or a scan: everything that came in is accounted for, or [`Books::balance`] says where it went missing.
 //!
-//! A *record* is one outer unit: a Kinesis record; in files one JSON line or one whole JSON document. It counts as a dead
-//! letter if any part of it could not be read, else as read. The readable events of a dead letter are judged all the same.
+//! A *record* is one outer unit: a Kinesis record; in files one JSON line, one element of a `Records` list, or one whole
+//! JSON document. It counts as a dead letter if any part of it could not be read, else as read. The readable events of a
+//! dead letter are judged all the same.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
