@@ -37,6 +37,19 @@ fn tell(error: &anyhow::Error) -> Exit {
         }
     }
     // Nothing is left to do when standard error is gone as well.
-    let _ = writeln!(err, "error: {error:#}");
+    let _ = writeln!(err, "error: {}", reasons(error));
     if not_loaded.is_some() { Exit::Usage } else { Exit::Failed }
+}
+
+/// The chain of causes as one line; a cause that the one before already tells in full is left out.
+fn reasons(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !told.contains(&cause) {
+            let separator = if told.is_empty() { "" } else { ": " };
+            told = format!("{told}{separator}{cause}");
+        }
+    }
+    told
 }
