@@ -78,7 +78,7 @@ impl DocumentUse {
 /// The document of `event`, which `row` describes.
 pub(super) fn document<'a>(event: &CloudTrailEvent<'a>, row: &Row) -> Document<'a> {
     match (sent(event, row), row.content) {
-        (Some(raw), Content::Policy | Content::Nothing) => return Document::Policy(policy_text(raw)),
+        (Some(raw), Content::Policy | Content::Nothing) if !is_blank(raw) => return Document::Policy(policy_text(raw)),
         (Some(raw), Content::Details) if row.service != "lambda" => return Document::Details(Cow::Borrowed(raw.get())),
         _ => {}
     }
@@ -89,6 +89,11 @@ pub(super) fn document<'a>(event: &CloudTrailEvent<'a>, row: &Row) -> Document<'
         return Document::LookUp(look_up);
     }
     absent(event, row)
+}
+
+/// An empty text is how SQS is told to take the policy away.
+fn is_blank(raw: &RawValue) -> bool {
+    text(raw).is_some_and(|text| text.trim().is_empty())
 }
 
 /// The document as it stands in the event.

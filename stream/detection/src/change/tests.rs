@@ -195,6 +195,8 @@ fn a_document_that_is_not_there_says_why() {
     let cases = [
         (call("iam", "PutUserPolicy", omitted()), Document::Omitted),
         (call("iam", "PutUserPolicy", Value::Null), Document::Missing),
+        (call("iam", "PutUserPolicy", json!({"policyDocument": " "})), Document::Missing),
+        (call("sqs", "SetQueueAttributes", json!({"attributes": {"Policy": ""}})), Document::None),
         (call("iam", "CreateUser", json!({"userName": "bob"})), Document::None),
         (call("sts", "AssumeRole", json!({"roleArn": "arn:aws:iam::111122223333:role/r"})), Document::None),
         (call("iam", "AttachRolePolicy", json!({"roleName": "r", "policyArn": arn})), Document::LookUp(managed(None))),
