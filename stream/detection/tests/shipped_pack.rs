@@ -69,3 +69,17 @@ fn everyday_work_is_quiet() {
     assert!(EVERYDAY.lines().count() >= 60, "the data is missing");
     assert_eq!(told, [""; 0]);
 }
+
+#[test]
+fn every_rule_stands_in_the_table_of_the_documentation() {
+    let table = include_str!("../../../config/README.md");
+    let rules = shipped_rules();
+    let row = |rule: &Rule| {
+        let action = format!("{:?}", rule.action()).to_lowercase();
+        format!("| {} | {} | {action} | {} |", rule.name(), rule.severity().as_str(), rule.description())
+    };
+    let missing: Vec<String> = rules.rules().iter().map(row).filter(|row| !table.contains(row.as_str())).collect();
+    assert_eq!(missing, [""; 0]);
+    let tests: usize = rules.rules().iter().map(|rule| rule.tests().len()).sum();
+    assert!(table.contains(&format!("{} rules with {tests} tests.", rules.rules().len())), "{tests} tests");
+}
