@@ -289,7 +289,7 @@ fn slack_that_is_busy_is_waited_for_and_one_that_fails_is_tried_again() {
 
 #[test]
 fn a_message_that_slack_does_not_take_before_the_deadline_goes_back_to_the_queue_and_comes_again_once() {
-    for stubborn in [Answer::Hang, Answer::Wait(3600), Answer::Refuse(500, "oops")] {
+    for stubborn in [Answer::Hang, Answer::Wait(u64::MAX), Answer::Refuse(500, "oops")] {
         let aws = LocalAws::start();
         let slack = Slack::start();
         let function = slack_handler(&aws, &aws.environment(), &slack, "");
@@ -333,6 +333,25 @@ fn a_process_killed_while_it_posts_loses_nothing() {
     assert_eq!(failures(&answer), ["m0"]);
     aws.wait_until("the claim has expired", || failures(&function.invoke(&batch(&samples()[..1])).unwrap()).is_empty());
     assert_eq!((slack.posts().len(), slack.taken().len()), (2, 1));
+}
+
+#[test]
+fn the_command_line_posts_with_real_aws_and_tells_no_secret_at_any_level() {
+    let aws = LocalAws::start();
+    let slack = Slack::start();
+    drop(slack_handler(&aws, &aws.environment(), &slack, ""));
+    slack.plan(&[Answer::Ok, Answer::Refuse(500, "oops")]);
+    let settings = [("USE_REAL_AWS", "true"), ("AUDIT_BUCKET", "audit"), ("SLACK_WEBHOOK_PARAMETER", "/monitor/slack")];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_slack_handler"))
+        .env_clear()
+        .envs(with(&aws.environment(), &settings))
+        .args(["--log-level", "trace"])
+        .output()
+        .unwrap();
+    let (out, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(out, "3 events: 3 delivered; 0 summaries\n", "{log}");
+    assert!(log.contains("input done") && !log.contains(SECRET), "{log}");
+    assert_eq!(slack.taken().len(), 3);
 }
 
 #[test]
@@ -397,6 +416,7 @@ fn two_thousand_events_through_the_real_program_are_few_messages_that_count_them
     }
     let taken = slack.taken();
     assert!(function.log().contains("did you mean \\\"channel\\\"?"), "{}", function.log());
+    assert!(aws.metric_sum("IAMPolicyMonitor", "ConfigRejected", &[]) >= 1.0);
     assert!(taken.iter().all(|message| message["channel"] == "#alerts"));
     let counts: Vec<Option<usize>> = taken.iter().map(counted).collect();
     assert_eq!((before, counts), (1, vec![None, Some(all)]));

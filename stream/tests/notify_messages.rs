@@ -12,6 +12,7 @@ use stream::notify::slack::blocks;
 use stream::notify::slack::config::{SlackConfig, read};
 use stream::notify::slack::limits;
 use stream::notify::slack::picture::picture;
+use stream::notify::slack::route::{Routed, route};
 use stream::notify::{audit, points, sample, sns};
 
 fn samples() -> Vec<Value> {
@@ -413,6 +414,53 @@ fn all_faults_of_a_file_are_told_at_once_with_their_lines() {
     assert_eq!(config, None);
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     golden("faults.faults.txt", &format!("{}\n", faults.join("\n")));
+}
+
+#[test]
+fn numbers_and_lists_at_their_limits_are_taken_and_one_more_is_not() {
+    let taken = |text: String| read("c", &format!("slack: {{{text}}}")).0.is_some();
+    let routes = |number: usize| format!("routes: [{}]", vec!["{send: false}"; number].join(", "));
+    for (fits, over) in [
+        (format!("title: \"{}\"", "t".repeat(100)), format!("title: \"{}\"", "t".repeat(101))),
+        (routes(500), routes(501)),
+        ("storm: {window_minutes: 1440}".to_owned(), "storm: {window_minutes: 1441}".to_owned()),
+        ("storm: {messages: 1000}".to_owned(), "storm: {messages: 1001}".to_owned()),
+        (format!("channel: \"#{}\"", "c".repeat(80)), format!("channel: \"#{}\"", "c".repeat(81))),
+    ] {
+        assert!(taken(fits.clone()), "{fits}");
+        assert!(!taken(over.clone()), "{over}");
+    }
+}
+
+#[test]
+fn routes_choose_by_rule_account_and_severity_and_the_first_match_wins() {
+    let text = r##"
+slack:
+  min_severity: HIGH
+  channel: "#rest"
+  severities: { CRITICAL: { channel: "#critical" } }
+  routes:
+    - { accounts: ["9*"], send: false }
+    - { rules: ["Admin*"], severities: [MEDIUM, HIGH], channel: "#admin", min_severity: MEDIUM }
+"##;
+    let (config, faults) = read("c", text);
+    let config = config.unwrap_or_else(|| panic!("{faults:?}"));
+    let routed = |account: &str, rule: &str, severity: &str| {
+        let mut entry = samples().remove(0);
+        entry["detail"]["violation"]["account_id"] = json!(account);
+        entry["detail"]["violation"]["rule_name"] = json!(rule);
+        entry["detail"]["violation"]["severity"] = json!(severity);
+        match route(&event(&entry), &config, "2024-01-01T12:00:00Z".parse().unwrap()) {
+            Routed::To { channel, until: None } => channel.unwrap(),
+            Routed::To { .. } => panic!("nobody sleeps"),
+            Routed::Unwanted(why) => why.to_owned(),
+        }
+    };
+    assert_eq!(routed("999", "AdminX", "CRITICAL"), "a route sends it nowhere");
+    assert_eq!(routed("111", "AdminX", "MEDIUM"), "#admin");
+    assert_eq!(routed("111", "AdminX", "CRITICAL"), "#critical");
+    assert_eq!(routed("111", "Other", "HIGH"), "#rest");
+    assert_eq!(routed("111", "Other", "MEDIUM"), "below the minimum severity");
 }
 
 #[test]

@@ -226,6 +226,31 @@ async fn closing_while_events_come_in_counts_each_once() {
 }
 
 #[tokio::test]
+async fn an_event_is_moved_through_as_many_closed_windows_as_the_limit_says_and_then_comes_again() {
+    let (ledger, _) = lakes().await.remove(0);
+    let late = member(&lone_event(0));
+    for window in 0..9 {
+        ledger.admit(&member(&storm_event(window)), at(600 * window as i64), None, &storm()).await.unwrap();
+        close(&ledger, at(600 * window as i64 + 600)).await;
+    }
+    // Windows 1 to 8 are tried, all closed.
+    let error = ledger.admit(&late, at(0), None, &storm()).await.unwrap_err();
+    assert!(error.to_string().contains("is being closed; try again"), "{error}");
+    let fresh = member(&lone_event(1));
+    assert_eq!(ledger.admit(&fresh, at(600 * 2), None, &storm()).await.unwrap().1, at(600 * 10));
+}
+
+#[tokio::test]
+async fn windows_are_closed_so_many_at_a_time() {
+    let (ledger, _) = lakes().await.remove(0);
+    for window in 0..51 {
+        ledger.admit(&member(&lone_event(window)), at(600 * window as i64), None, &storm()).await.unwrap();
+    }
+    let due = ledger.due(at(1_000_000)).await.unwrap();
+    assert_eq!((due.len(), due[0], due[49]), (50, at(600), at(600 * 50)));
+}
+
+#[tokio::test]
 async fn in_quiet_hours_nobody_is_told_before_their_end() {
     let (ledger, _) = lakes().await.remove(0);
     let morning = at(8 * 3600);

@@ -123,3 +123,57 @@ impl Intake {
 fn bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::sample;
+    use serde_json::json;
+
+    fn event() -> Value {
+        serde_json::from_str(sample::EVENTS.lines().next().unwrap_or_default()).unwrap()
+    }
+
+    fn read(payload: &Value) -> (usize, usize, Vec<Option<String>>) {
+        let intake = open(payload);
+        let good = intake.arrivals.iter().filter(|arrival| arrival.event.is_ok()).count();
+        let ids = intake.arrivals.iter().map(|arrival| arrival.message_id.clone()).collect();
+        (good, intake.arrivals.len() - good, ids)
+    }
+
+    #[test]
+    fn an_event_is_found_direct_in_a_list_in_sqs_and_in_sns_within_sqs() {
+        let sns = json!({"Type": "Notification", "Message": event().to_string()});
+        let record = |body: &Value| json!({"messageId": "m", "body": body.to_string()});
+        let m = || Some("m".to_owned());
+        assert_eq!(read(&event()), (1, 0, vec![None]));
+        assert_eq!(read(&json!([event(), event()])), (2, 0, vec![None, None]));
+        assert_eq!(read(&json!({"Records": [record(&event())]})), (1, 0, vec![m()]));
+        assert_eq!(read(&json!({"Records": [record(&sns)]})), (1, 0, vec![m()]));
+        assert_eq!(read(&json!({"Records": [record(&json!([event(), 7]))]})), (1, 1, vec![m(), m()]));
+        assert_eq!(read(&json!({"Records": [{"Sns": {"Message": event().to_string()}}]})), (1, 0, vec![None]));
+        assert_eq!(read(&json!({"Records": [{"messageId": "m"}]})), (0, 1, vec![m()]));
+    }
+
+    #[test]
+    fn a_put_events_entry_with_its_detail_as_text_is_read_too() {
+        let mut entry = event();
+        entry["detail"] = json!(entry["detail"].to_string());
+        assert_eq!(read(&entry).0, 1);
+    }
+
+    #[test]
+    fn envelopes_at_the_limit_are_opened_and_one_more_is_not() {
+        let nested = |depth: usize| (0..depth).fold(event(), |inner, _| json!([inner]));
+        assert_eq!(read(&nested(MAX_DEPTH)).0, 1);
+        assert_eq!(read(&nested(MAX_DEPTH + 1)).0, 0);
+    }
+
+    #[test]
+    fn events_at_the_limit_are_taken_and_what_is_over_does_not_pass_as_done() {
+        let small = json!({"source": "iam.policy.monitor", "detail-type": "Other", "time": "2024-01-01T00:00:00Z", "detail": {}});
+        assert_eq!(read(&json!(vec![small.clone(); MAX_EVENTS])).0, MAX_EVENTS);
+        let (good, refused, _) = read(&json!(vec![small; MAX_EVENTS + 5]));
+        assert_eq!((good, refused), (MAX_EVENTS, 1));
+    }
+}

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use lake::{Claim, DeadLetter, Held, Lake};
 use serde_json::{Value, json};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::event::BusEvent;
@@ -73,6 +73,11 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Delivers events, each to be delivered once; one outcome for each, in order.
     fn deliver(&self, events: &[BusEvent], at: Moment) -> impl Future<Output = Vec<Outcome>> + Send;
+
+    /// Metrics of the channel itself since they were asked for last.
+    fn notices(&self) -> Vec<Point> {
+        Vec::new()
+    }
 
     /// Does what is due by itself, such as a digest. Returns the number of messages sent.
     fn tick(&self, at: Moment) -> impl Future<Output = anyhow::Result<u64>> + Send {
@@ -206,6 +211,9 @@ impl<C: Channel> Program<C> {
             Outcome::Later(_) => held.release().await,
             _ => held.done(json!(name(&outcome))).await,
         };
+        if let Some(Arrival { event: Ok(event), .. }) = arrival {
+            debug!(event_id = event.key.to_string(), outcome = name(&outcome), "event settled");
+        }
         if let Err(error) = noted {
             // It was sent; not to hand it back is the lesser evil, another delivery of the bus may repeat it.
             warn!(reason = error.to_string(), outcome = name(&outcome), "outcome could not be noted");
@@ -305,6 +313,7 @@ impl<C: Channel> Program<C> {
             .into_iter()
             .filter(|(name, count)| *count > 0 || *name == C::METRIC && report.events_in > 0)
             .map(|(name, count)| Point::count(name, count))
+            .chain(self.channel.notices())
             .collect();
         if let (Some(metrics), false) = (&self.metrics, points.is_empty()) {
             metrics.publish(&points).await;

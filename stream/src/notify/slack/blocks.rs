@@ -96,7 +96,8 @@ pub(super) fn look(config: &SlackConfig, severity: Severity) -> (String, String)
 }
 
 pub(super) fn header(title: &str) -> Value {
-    json!({"type": "header", "text": {"type": "plain_text", "text": visible(title.trim(), MAX_HEADER), "emoji": false}})
+    // Signs may be written `:fire:` in the configuration; the rest of a title is rules and actions, not strangers' names.
+    json!({"type": "header", "text": {"type": "plain_text", "text": visible(title.trim(), MAX_HEADER), "emoji": true}})
 }
 
 /// A sentence with names in it: as plain text, where Slack reads neither `*bold*` nor mentions.

@@ -21,6 +21,7 @@ use super::source::ConfigSource;
 use super::storm::{Member, Place, closing_messages, short};
 use super::webhook::WebhookParameter;
 use crate::backoff::Deadline;
+use crate::metrics::{CONFIG_REJECTED, Point};
 use crate::notify::event::BusEvent;
 use crate::notify::run::{Channel, Moment, Outcome, SLACK_NOTIFICATIONS_SENT};
 
@@ -105,8 +106,11 @@ impl Slack {
         let channel = short(&[channel.unwrap_or_default()]);
         loop {
             let now = Utc::now();
-            let waits = self.wait_until.lock().await.is_some_and(|until| until > now);
-            if !waits {
+            let wait = self.wait_until.lock().await.map_or(TimeDelta::zero(), |until| until - now);
+            if wait.to_std().is_ok_and(|wait| wait >= deadline.remaining()) {
+                return Err(Unsent::Later("slack asked to wait beyond the deadline".to_owned()));
+            }
+            if wait <= TimeDelta::zero() {
                 let second = format!("{channel}-{}", now.timestamp());
                 let slot = self.lake.take_slot("slack-second", &second, 1).await.map_err(later)?;
                 if slot.is_some() {
@@ -180,6 +184,13 @@ impl Channel for Slack {
             });
         }
         outcomes
+    }
+
+    fn notices(&self) -> Vec<Point> {
+        match self.config.take_rejected() {
+            0 => Vec::new(),
+            rejected => vec![Point::count(CONFIG_REJECTED, rejected)],
+        }
     }
 
     async fn tick(&self, at: Moment) -> anyhow::Result<u64> {

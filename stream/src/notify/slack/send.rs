@@ -16,6 +16,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const SPARE: Duration = Duration::from_millis(500);
 /// When Slack says 429 without saying how long.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// More is not believed: the message comes back from the queue anyway.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// Characters of an answer that are repeated in an error; Slack's are words such as `invalid_blocks`.
 const MAX_ANSWER: usize = 60;
 const BACKOFF: Backoff = Backoff { tries: 4, first: Duration::from_millis(500), longest: Duration::from_secs(8) };
@@ -84,7 +86,7 @@ impl Sender {
                 },
                 SendError::Wait(_) | SendError::Webhook { .. } | SendError::Message { .. } => return Err(error),
             };
-            if pause + SPARE >= deadline.remaining() {
+            if pause.saturating_add(SPARE) >= deadline.remaining() {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -102,7 +104,8 @@ impl Sender {
         if status == StatusCode::TOO_MANY_REQUESTS {
             let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let seconds = header.and_then(|text| text.trim().parse::<u64>().ok());
-            return Err(SendError::Wait(seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs)));
+            let asked = seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs);
+            return Err(SendError::Wait(asked.min(LONGEST_RETRY_AFTER)));
         }
         let text = answer.text().await.unwrap_or_default();
         let word: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(MAX_ANSWER).collect();

@@ -2,6 +2,7 @@
 //! replaced by a broken one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use detection::yaml::{Fault, MAX_FILE_BYTES};
@@ -52,12 +53,15 @@ pub struct Watched {
     key: String,
     every: Duration,
     known: Mutex<Option<(Instant, Arc<SlackConfig>)>>,
+    rejected: AtomicU64,
 }
 
 impl ConfigSource {
     /// The object `key` of `place`, looked at again after `every`. A missing object means the defaults.
     pub fn object(place: Lake, key: &str, every: Duration) -> ConfigSource {
-        ConfigSource::Object(Box::new(Watched { place, key: key.to_owned(), every, known: Mutex::new(None) }))
+        let watched =
+            Watched { place, key: key.to_owned(), every, known: Mutex::new(None), rejected: AtomicU64::new(0) };
+        ConfigSource::Object(Box::new(watched))
     }
 
     /// The configuration in force.
@@ -72,20 +76,28 @@ impl ConfigSource {
         {
             return Ok(config.clone());
         }
-        let config = match (watched.load().await, known.as_ref()) {
+        let loaded = watched.load().await;
+        if loaded.is_err() {
+            watched.rejected.fetch_add(1, Ordering::Relaxed);
+        }
+        let config = match (loaded, known.as_ref()) {
             (Ok(config), _) => Arc::new(config),
             (Err(error), Some((_, last))) => {
-                error!(
-                    metric = "ConfigRejected",
-                    reason = error.to_string(),
-                    "the last good configuration stays in force"
-                );
+                error!(reason = error.to_string(), "configuration rejected, the last good one stays in force");
                 last.clone()
             }
             (Err(error), None) => return Err(error),
         };
         *known = Some((Instant::now(), config.clone()));
         Ok(config)
+    }
+
+    /// How often the object was refused since this was asked last.
+    pub fn take_rejected(&self) -> u64 {
+        match self {
+            ConfigSource::Fixed(_) => 0,
+            ConfigSource::Object(watched) => watched.rejected.swap(0, Ordering::Relaxed),
+        }
     }
 }
 
