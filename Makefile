@@ -5,7 +5,7 @@ VENV := .venv
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SAMPLE := testdata/cloudtrail/invictus-stratus-2023/files
 
-.PHONY: help build demo demo-aws test check bench bench-quick clean
+.PHONY: help build demo demo-aws test check bench bench-quick package check-terraform deploy-plan clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,16 @@ bench: ## speed and memory beside peers, on 100 MB and 1 GB (release build, abou
 bench-quick: ## the same on 100 MB only
 	$(CARGO) build --locked --release -p stream --bins --examples
 	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100
+
+package: ## Lambda packages in dist/, ARCH=x86_64, arm64 or all (default: this machine's); tools/package.py --help
+	$(PYTHON) tools/package.py $(if $(ARCH),--arch $(ARCH))
+
+check-terraform: ## what can be checked of terraform/ on this machine; says what did not run
+	sh tools/check-terraform.sh
+
+deploy-plan: ## terraform plan with your AWS credentials: DIR=terraform/examples/single-account, or a folder of yours
+	terraform -chdir=$(or $(DIR),terraform/examples/single-account) init -input=false
+	terraform -chdir=$(or $(DIR),terraform/examples/single-account) plan -input=false -out=deploy.tfplan
 
 $(VENV)/ready: tests/outside/requirements.txt
 	$(PYTHON) -m venv $(VENV)

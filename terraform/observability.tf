@@ -6,7 +6,7 @@ locals {
       books-unbalanced = { metric = "BooksUnbalanced", threshold = 0, text = "the books of a batch do not balance: a fault of the detector" }
       rule-errors      = { metric = "RuleErrors", threshold = 0, text = "a rule fails on events; the other rules still run" }
       config-rejected  = { metric = "ConfigRejected", threshold = 0, text = "new rules or suppressions were refused; the last good ones stay in force" }
-      dead-letters     = { metric = "DeadLetters", threshold = 0, text = "records could not be read and were stored" }
+      unreadable       = { metric = "DeadLetters", threshold = 0, text = "records could not be read and were stored" }
       look-ups         = { metric = "LookUpsFailed", threshold = 10, text = "policies could not be looked up; their events wait for replay" }
       bus-refusals     = { metric = "EventBridgePublishFailure", threshold = 20, text = "the bus refuses entries; they are sent again or go straight to SNS and SQS" }
       undeliverable    = { metric = "NotificationDeadLetters", threshold = 0, text = "a handler stored events that it could not read or deliver" }

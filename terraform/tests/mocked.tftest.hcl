@@ -257,7 +257,7 @@ run "alarms_watch_what_must_never_happen" {
   command = plan
 
   assert {
-    condition     = length(setsubtract(["books-unbalanced", "rule-errors", "config-rejected", "quiet", "lag", "dropped-batches", "failed-batches", "dead-letters"], keys(aws_cloudwatch_metric_alarm.own))) == 0
+    condition     = length(setsubtract(["books-unbalanced", "rule-errors", "config-rejected", "quiet", "lag", "dropped-batches", "failed-batches", "unreadable"], keys(aws_cloudwatch_metric_alarm.own))) == 0
     error_message = "an alarm is missing"
   }
 
