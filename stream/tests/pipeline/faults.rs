@@ -196,3 +196,33 @@ fn d20_batches_cut_anew_after_a_partial_failure_lose_nothing() {
     assert_eq!(drained.invocations[1][0], batch[2].sequence_number, "from the first entry that failed");
     world.assert_nothing_lost(&admin_ids(1..=6));
 }
+
+#[test]
+fn d9_an_entry_over_the_cap_names_the_object_that_has_the_whole_event() {
+    let mut world = World::new();
+    let mut event = admin_inline(1);
+    let document = event["requestParameters"]["policyDocument"].as_str().unwrap().to_owned();
+    event["requestParameters"]["policyDocument"] = json!(format!("{document}{}", " ".repeat(200_000)));
+    world.deliver(&records(&[bytes(&event)]));
+    world.assert_nothing_lost(&admin_ids([1]));
+    let original = world.heard()[0]["detail"]["originalEvent"].clone();
+    assert_eq!(original["omitted"], json!(true));
+    let keys = world.aws.keys(crate::world::AUDIT, "violations/");
+    assert_eq!(original["lake"], json!(keys[0]));
+    assert!(world.column("original_event")[0].len() > 200_000, "the lake has all of it");
+}
+
+#[test]
+fn what_the_bus_will_never_take_is_kept_and_does_not_block_the_shard() {
+    let mut world = World::new();
+    // CloudTrail cuts user agents at 1 KB; another writer may not. No column of an entry can be this long.
+    let mut giant = admin_inline(1);
+    giant["userAgent"] = json!("a".repeat(300_000));
+    world.proxy.fail(1, Fault::Entries(vec![0], "MalformedDetail".to_owned()), operation("PutEvents"));
+    world.deliver(&records(&[bytes(&giant), bytes(&admin_inline(2)), bytes(&admin_inline(3))]));
+    let mut reasons: Vec<_> = world.letters().iter().map(|letter| letter["lastErrorCode"].clone()).collect();
+    reasons.sort_by_key(ToString::to_string);
+    assert_eq!(reasons, [json!("bus_refused"), json!("entry_too_large")]);
+    assert_eq!(world.rows().len(), 3, "the lake has all three");
+    local_aws::wait_until("the third is told", || world.told() == admin_ids([3]));
+}
