@@ -232,7 +232,35 @@ fn events_of_the_bus_reach_each_channel_once_though_each_is_delivered_three_time
         assert_eq!(row.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>(), columns);
         assert!(serde_json::from_str::<Value>(row["detail"].as_str().unwrap()).is_ok());
     }
+    let counted = query(
+        &aws,
+        "SELECT rule_name, severity, COUNT(*) FROM audit_log WHERE status IS NULL AND CAST(timestamp AS TIMESTAMP) < \
+         TIMESTAMP '2024-02-01' GROUP BY ALL ORDER BY rule_name",
+    );
+    assert_eq!(counted, json!([["AdminPolicyAttachment", "MEDIUM", 1], ["PrivilegeEscalationGranted", "CRITICAL", 1]]));
     assert_no_secret(&slack_handler);
+}
+
+/// Asks DuckDB, which comes with the stand-in, over the objects that Firehose wrote.
+fn query(aws: &LocalAws, sql: &str) -> Value {
+    let folder = aws.folder().join("firehose");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (place, key) in aws.keys("firehose", "audit_log/").iter().enumerate() {
+        std::fs::write(folder.join(format!("{place}.json")), aws.object("firehose", key).unwrap()).unwrap();
+    }
+    let files = folder.join("*.json");
+    let program = format!(
+        "import duckdb, json\n\
+         duckdb.sql(\"CREATE VIEW audit_log AS SELECT * FROM read_json('{}', format='newline_delimited')\")\n\
+         print(json.dumps([list(row) for row in duckdb.sql(\"\"\"{sql}\"\"\").fetchall()]))",
+        files.display()
+    );
+    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/ministack").to_owned();
+    let ministack = std::env::var("MINISTACK_BIN").unwrap_or(installed);
+    let python = std::path::Path::new(&ministack).with_file_name("python");
+    let output = std::process::Command::new(python).args(["-c", &program]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn put_events(aws: &LocalAws, events: &[Value]) {
@@ -333,6 +361,27 @@ fn a_process_killed_while_it_posts_loses_nothing() {
     assert_eq!(failures(&answer), ["m0"]);
     aws.wait_until("the claim has expired", || failures(&function.invoke(&batch(&samples()[..1])).unwrap()).is_empty());
     assert_eq!((slack.posts().len(), slack.taken().len()), (2, 1));
+}
+
+#[test]
+fn two_processes_share_one_message_a_second_and_each_event_is_told_by_one_of_them() {
+    let aws = LocalAws::start();
+    let slack = Slack::start();
+    let first = slack_handler(&aws, &aws.environment(), &slack, "slack: {storm: {individual: 9}}");
+    let settings =
+        [("AUDIT_BUCKET", "audit"), ("RULES_BUCKET", "rules"), ("SLACK_WEBHOOK_PARAMETER", "/monitor/slack")];
+    let second = Function::start(env!("CARGO_BIN_EXE_slack_handler"), &with(&aws.environment(), &settings));
+    let events: Vec<Value> = (0..6).map(storm_event).collect();
+    std::thread::scope(|scope| {
+        for function in [&first, &second] {
+            scope.spawn(|| {
+                // What the other one is at comes back until that is done.
+                aws.wait_until("all is told", || failures(&function.invoke(&batch(&events)).unwrap()).is_empty());
+            });
+        }
+    });
+    assert_eq!(slack.taken().len(), events.len());
+    assert_eq!(aws.keys("audit", "claims/slack-second/").len(), events.len(), "each took a second of its own");
 }
 
 #[test]

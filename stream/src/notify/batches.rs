@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::run::Outcome;
 use crate::backoff::{Backoff, Deadline};
+use crate::bus::batches;
 
 /// What a service said of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,13 +53,13 @@ pub trait Batches: Sync {
                     break;
                 }
                 let mut reason = String::new();
-                for part in cut::<Self>(&waiting) {
+                for part in batches(&waiting, Self::MAX_ITEMS, Self::MAX_BYTES, |(_, item)| Self::bytes(item)) {
                     let called: Vec<&Self::Item> = part.iter().map(|(_, item)| *item).collect();
                     let answers = self.call(&called).await.unwrap_or_else(|why| vec![Answer::Again(why); part.len()]);
                     let mut answers = answers.into_iter();
                     for (place, _) in part {
                         let answer = answers.next().unwrap_or_else(|| Answer::Again("no answer".to_owned()));
-                        let Some(slot) = outcomes.get_mut(*place) else { continue };
+                        let Some(slot) = outcomes.get_mut(place) else { continue };
                         match answer {
                             Answer::Taken => *slot = Some(Outcome::Delivered),
                             Answer::Never(code) => *slot = Some(Outcome::Refused(format!("{}: {code}", Self::SERVICE))),
@@ -90,23 +91,6 @@ pub trait Batches: Sync {
 
 fn open(outcomes: &[Option<Outcome>], place: usize) -> bool {
     outcomes.get(place).is_some_and(Option::is_none)
-}
-
-/// Cuts a list into calls, within both limits; an item over the limit of bytes goes alone.
-fn cut<'w, 'i, B: Batches + ?Sized>(waiting: &'w [(usize, &'i B::Item)]) -> Vec<&'w [(usize, &'i B::Item)]> {
-    let mut parts = Vec::new();
-    let mut rest = waiting;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take(B::MAX_ITEMS).take_while(|(_, item)| {
-            bytes += B::bytes(item);
-            bytes <= B::MAX_BYTES
-        });
-        let (part, after) = rest.split_at(fits.count().max(1));
-        parts.push(part);
-        rest = after;
-    }
-    parts
 }
 
 #[cfg(test)]
