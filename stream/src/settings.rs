@@ -20,14 +20,19 @@ pub struct Setting {
 /// Every variable that the programs read, besides those of the AWS SDK (`AWS_REGION`, `AWS_ENDPOINT_URL`, …) and of
 /// Lambda. The table in the README is this list; a test compares them.
 pub const SETTINGS: &[Setting] = &[
-    setting("RULES_BUCKET", "", "detector", "Bucket, `s3://bucket/prefix` or folder of the rules and suppressions."),
+    setting(
+        "RULES_BUCKET",
+        "",
+        "detector, slack_handler",
+        "Bucket, `s3://bucket/prefix` or folder of the configuration files.",
+    ),
     setting("RULES_KEY", "rules.yaml", "detector", "Key of the rules in it."),
     setting("SUPPRESS_KEY", "suppress.yaml", "detector", "Key of the suppressions in it; the file may be missing."),
     setting(
         "CONFIG_REFRESH_SECONDS",
         "60",
-        "detector",
-        "How often to look whether rules or suppressions have changed.",
+        "detector, slack_handler",
+        "How often to look whether those files have changed.",
     ),
     setting(
         "AUDIT_BUCKET",
