@@ -1,6 +1,6 @@
 # The programs as functions: settings, environment, role.
 locals {
-  # Only what the programs read (stream/src/settings.rs); a test compares the names. Null: not set.
+  # Only what the programs read (SETTINGS in stream/src/settings.rs and remediation/src/settings.rs); a test compares the names. Null: not set.
   common_environment = {
     AUDIT_BUCKET      = local.buckets.audit
     METRICS_NAMESPACE = var.metrics_namespace
@@ -44,14 +44,17 @@ locals {
     })
 
     remediator = merge(local.common_environment, {
-      RULES_BUCKET         = local.buckets.config
-      EVENTBRIDGE_BUS_NAME = local.bus_name
-      USE_EVENTBRIDGE      = "true"
-      BUS_ENTRY_MAX_BYTES  = tostring(var.detector.bus_entry_max_bytes)
-      SQS_QUEUE_URL        = var.remediation.deployed ? local.queue_urls.remediator : null
-      ALLOWED_ACTIONS      = join(",", var.remediation.allowed_actions)
-      DRY_RUN              = tostring(var.remediation.dry_run)
-      ENABLE_REMEDIATION   = tostring(var.remediation.enabled)
+      RULES_BUCKET            = local.buckets.config
+      EVENTBRIDGE_BUS_NAME    = local.bus_name
+      USE_EVENTBRIDGE         = "true"
+      BUS_ENTRY_MAX_BYTES     = tostring(var.detector.bus_entry_max_bytes)
+      SQS_QUEUE_URL           = var.remediation.deployed ? local.queue_urls.remediator : null
+      ALLOWED_ACTIONS         = join(",", var.remediation.allowed_actions)
+      DRY_RUN                 = tostring(var.remediation.dry_run)
+      ENABLE_REMEDIATION      = tostring(var.remediation.enabled)
+      REMEDIATOR_CONFIG_KEY   = "remediator-config.json"
+      REMEDIATION_ROLE_NAME   = var.organization.remediation_roles ? local.remediation_role : null
+      REMEDIATION_EXTERNAL_ID = var.organization.remediation_roles ? var.organization.external_id : null
     })
   }
 

@@ -78,8 +78,8 @@ resource "aws_s3_object" "config" {
 
   lifecycle {
     precondition {
-      condition     = each.key != "remediator-config.json" || try(local.rate_limits.actions_per_minute >= 1 && local.rate_limits.actions_per_hour >= local.rate_limits.actions_per_minute, false)
-      error_message = "remediator-config.json must give rate_limits: actions_per_minute of at least 1, and actions_per_hour of at least as many. A budget of zero stops every repair; to stop repairs, set remediation.enabled = false instead."
+      condition     = each.key != "remediator-config.json" || (try(local.rate_limits.actions_per_minute, 5) >= 1 && try(local.rate_limits.actions_per_hour, 50) >= 1)
+      error_message = "rate_limits of remediator-config.json must be at least 1. A budget of zero stops every repair; to stop repairs, set remediation.enabled = false instead."
     }
   }
 }

@@ -11,6 +11,8 @@ locals {
       bus-refusals     = { metric = "EventBridgePublishFailure", threshold = 20, text = "the bus refuses entries; they are sent again or go straight to SNS and SQS" }
       undeliverable    = { metric = "NotificationDeadLetters", threshold = 0, text = "a handler stored events that it could not read or deliver" }
       failed-repairs   = { metric = "RemediationFailure", threshold = 0, text = "a repair failed", only_if = var.remediation.deployed }
+      unread-repairs   = { metric = "RemediationDeadLetters", threshold = 0, text = "the remediator stored messages that it could not read", only_if = var.remediation.deployed }
+      breaker-open     = { metric = "RemediationBreakerOpened", threshold = 0, text = "the circuit breaker opened: nothing is repaired until a person closes it", only_if = var.remediation.deployed }
       } : name => {
       namespace  = var.metrics_namespace
       metric     = alarm.metric

@@ -4,8 +4,9 @@ locals {
   stack_region = { aws = "us-east-1", aws-us-gov = "us-gov-west-1", aws-cn = "cn-north-1" }[local.partition]
 
   member_template = file("${path.module}/templates/member-roles.yaml")
-  allows          = { for action in local.repair_actions : action => tostring(contains(var.remediation.allowed_actions, action)) }
-  repair_actions  = ["detach_policy", "delete_policy", "delete_inline_policy", "quarantine_policy", "revert_policy_version", "restore_trust_policy", "restore_boundary", "deactivate_access_key", "remove_from_group"]
+
+  # In a dry run the remediator looks at what it would change, and its roles allow no more than that.
+  allows = { for action in keys(local.repairs) : action => tostring(!var.remediation.dry_run && contains(var.remediation.allowed_actions, action)) }
 
   member_parameters = merge(
     {
@@ -81,23 +82,4 @@ resource "aws_cloudformation_stack_instances" "members" {
     failure_tolerance_percentage = 10
     max_concurrent_percentage    = 25
   }
-}
-
-# The same template for this account, which a stack set need not reach.
-resource "aws_cloudformation_stack" "own" {
-  count = var.remediation.own_account ? 1 : 0
-
-  name          = "${var.name}-own-account"
-  template_body = local.member_template
-  capabilities  = ["CAPABILITY_NAMED_IAM"]
-  tags          = local.tags
-
-  parameters = merge(local.member_parameters, {
-    # The detector reads its own account with its own role, and its events need no forwarding.
-    ReadRole           = "false"
-    RemediationRole    = "true"
-    ForwardEventsToBus = ""
-  })
-
-  depends_on = [module.function]
 }

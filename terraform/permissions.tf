@@ -25,7 +25,7 @@ locals {
     slack_handler     = ["claims/slack-closing", "claims/slack-events", "claims/slack-sealed", "claims/slack-windows", "claims/slack_handler", "dead-letters"]
     metrics_publisher = ["claims/metrics_publisher", "dead-letters", "dimensions"]
     audit_logger      = concat(["audit-oversize", "claims/audit_logger", "dead-letters"], local.uses_firehose ? [] : ["audit_log"])
-    remediator        = ["claims", "dead-letters", "remediation_logs", "snapshots"]
+    remediator        = ["baselines", "breaker", "claims", "dead-letters", "held", "remediation_logs", "returns", "snapshots", "told"]
   }
   write_lake = { for program, folders in local.lake_folders : program => {
     sid        = "WriteLake"
@@ -153,21 +153,23 @@ locals {
       local.uses_firehose ? [{ sid = "PutRecords", actions = ["firehose:PutRecordBatch"], resources = [local.firehose_arn], conditions = null }] : [],
     )
 
-    # It changes nothing by itself: repairs are made with the remediation role of the account concerned.
+    # In member accounts it repairs with their remediation role; in this one, only if asked for, with its own.
     remediator = concat(
       [local.write_lake.remediator, local.list_lake, local.publish_metrics, local.read_config.remediator, local.list_config, local.put_events],
+      [{
+        # A slot of a budget that was taken and not used is given back.
+        sid        = "GiveSlotsBack"
+        actions    = ["s3:DeleteObject"]
+        resources  = ["${local.bucket_arns.audit}/claims/*"]
+        conditions = null
+      }],
       var.remediation.deployed ? [{
         sid        = "DelayOwnMessages"
         actions    = ["sqs:SendMessage"]
         resources  = [local.queue_arns.remediator]
         conditions = null
       }] : [],
-      var.remediation.own_account ? [{
-        sid        = "RepairOwnAccount"
-        actions    = ["sts:AssumeRole"]
-        resources  = ["arn:${local.partition}:iam::${local.account_id}:role/${local.remediation_role}"]
-        conditions = null
-      }] : [],
+      var.remediation.own_account ? local.repairs_here : [],
       var.organization.enabled && var.organization.remediation_roles ? [{
         sid        = "RepairMembers"
         actions    = ["sts:AssumeRole"]

@@ -10,14 +10,18 @@ MODULE = ROOT / "terraform"
 RENDERED = MODULE / "generated" / "rendered.json"
 SUBSCRIBED = [{"topic": "alerts", "endpoint": "security@example.com"}, {"topic": "priority", "endpoint": "pager@example.com"}]
 ORGANIZATION = {"enabled": True, "id": "o-exampleorgid", "unit_ids": ["r-exam"], "external_id": "sixteen-characters", "remediation_roles": True}
+ACTIONS = ["detach_policy", "delete_policy", "delete_inline_policy", "quarantine_policy", "revert_policy_version", "restore_trust_policy",
+           "restore_boundary", "deactivate_access_key", "remove_from_group"]
 VARIANTS = {
     "defaults": {},
-    "dry_run": {"subscriptions": SUBSCRIBED, "remediation": {"deployed": True}},
+    "deployed": {"subscriptions": SUBSCRIBED, "remediation": {"deployed": True}},
+    "dry_run": {"subscriptions": SUBSCRIBED, "organization": ORGANIZATION,
+                "remediation": {"deployed": True, "enabled": True, "own_account": True, "allowed_actions": ACTIONS}},
     "everything": {
         "subscriptions": SUBSCRIBED,
         "organization": ORGANIZATION,
         "notifications": {"slack": {"enabled": True}},
-        "remediation": {"deployed": True, "own_account": True, "allowed_actions": ["detach_policy", "delete_inline_policy"]},
+        "remediation": {"deployed": True, "enabled": True, "dry_run": False, "own_account": True, "allowed_actions": ACTIONS},
     },
     "logs": {"ingestion": {"mode": "logs_subscription", "log_group_name": "trail", "log_source_account_ids": ["111122223333"]},
              "lake": {"audit_log_sink": "direct"}},

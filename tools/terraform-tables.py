@@ -15,6 +15,10 @@ def kept(text):
     return text.replace('\\"', '"').replace("|", "\\|")
 
 
+def description(inside):
+    return kept(re.search(r'^  description = "(.*)"$', inside, re.M).group(1))
+
+
 def shape(inside):
     """The type; of an object its attributes with their defaults, one a line."""
     text = re.search(r"^  type +=\s*(.*?)(?=^  (?:default|validation|sensitive|nullable)|\Z)", inside, re.M | re.S).group(1).strip()
@@ -32,12 +36,12 @@ def shape(inside):
 def tables():
     rows = ["| Input | Meaning | Type and defaults | Default |", "|---|---|---|---|"]
     for name, inside in blocks((MODULE / "variables.tf").read_text(), "variable"):
-        description = kept(re.search(r'^  description = "(.*)"$', inside, re.M).group(1))
         default = re.search(r"^  default +=\s*(.*)$", inside, re.M)
-        rows.append(f"| `{name}` | {description} | {shape(inside)} | {'`' + default.group(1) + '`' if default else 'required'} |")
+        shown = f"`{default.group(1)}`" if default else "required"
+        rows.append(f"| `{name}` | {description(inside)} | {shape(inside)} | {shown} |")
     rows += ["", "| Output | Meaning |", "|---|---|"]
     for name, inside in blocks((MODULE / "outputs.tf").read_text(), "output"):
-        rows.append(f"| `{name}` | {kept(re.search(r'^  description = "(.*)"$', inside, re.M).group(1))} |")
+        rows.append(f"| `{name}` | {description(inside)} |")
     return "\n".join(rows)
 
 

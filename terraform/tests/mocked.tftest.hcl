@@ -243,13 +243,34 @@ run "only_allowed_repairs_reach_the_members" {
       external_id       = "sixteen-characters"
       remediation_roles = true
     }
-    remediation   = { deployed = true, allowed_actions = ["detach_policy"] }
+    remediation   = { deployed = true, enabled = true, dry_run = false, allowed_actions = ["detach_policy"] }
     subscriptions = [{ topic = "priority", protocol = "https", endpoint = "https://example.com/pager" }]
   }
 
   assert {
     condition     = [for name, value in aws_cloudformation_stack_set.members[0].parameters : name if startswith(name, "Allow") && value == "true"] == ["AllowDetachPolicy"]
     error_message = "one permission for each allowed repair"
+  }
+}
+
+run "in_a_dry_run_member_roles_can_only_look" {
+  command = plan
+
+  variables {
+    organization = {
+      enabled           = true
+      id                = "o-exampleorgid"
+      unit_ids          = ["r-exam"]
+      external_id       = "sixteen-characters"
+      remediation_roles = true
+    }
+    remediation   = { deployed = true, enabled = true, allowed_actions = ["detach_policy"] }
+    subscriptions = [{ topic = "alerts", endpoint = "security@example.com" }]
+  }
+
+  assert {
+    condition     = aws_cloudformation_stack_set.members[0].parameters["RemediationRole"] == "true" && [for name, value in aws_cloudformation_stack_set.members[0].parameters : name if startswith(name, "Allow") && value == "true"] == []
+    error_message = "a dry run needs no right to change anything"
   }
 }
 

@@ -20,7 +20,11 @@ READS_MEMBERS = "assumes the read role of every account of the organization, whi
 REPAIRS = "a repair needs it; trust in one role, a boundary, one permission for each allowed repair and the remediator's guard hold it"
 ESCALATION_WITH_REASON = {
     "iam-policy-monitor-detector": {"sts-001": READS_MEMBERS},
-    "iam-policy-monitor-remediator": {"sts-001": "assumes the remediation role, only when deployed and only in this organization"},
+    "iam-policy-monitor-remediator": {
+        "sts-001": "assumes the remediation role, only when deployed and only in this organization",
+        "iam-012": "with remediation.own_account: " + REPAIRS,
+        "rhino-02": "with remediation.own_account: " + REPAIRS,
+    },
     "Remediate": {"iam-012": REPAIRS, "rhino-02": REPAIRS},
 }
 
@@ -111,11 +115,13 @@ def settings():
     """Name and programs of every variable that the programs read, from the source that declares them."""
     source = (ROOT / "stream/src/settings.rs").read_text()
     table = source.split("pub const SETTINGS", 1)[1].split("\n];", 1)[0]
-    return {name: programs for name, programs in re.findall(r'setting\(\s*"(\w+)",\s*"[^"]*",\s*"([^"]*)"', table)}
+    found = {name: programs for name, programs in re.findall(r'setting\(\s*"(\w+)",\s*"[^"]*",\s*"([^"]*)"', table)}
+    table = (ROOT / "remediation/src/settings.rs").read_text().split("pub const SETTINGS", 1)[1].split("\n];", 1)[0]
+    return found | {name: "remediator" for name in re.findall(r'\(\s*"([A-Z_]+)",', table)}
 
 
-# Lambdas always use AWS.
-NOT_SET = {"USE_REAL_AWS"}
+# Lambdas always use AWS; snapshots lie in the lake, where Object Lock can keep them.
+NOT_SET = {"USE_REAL_AWS", "SNAPSHOT_BUCKET"}
 # Read by more programs than the list names: where the other settings of these programs lie.
 ALSO_READ = {"slack_handler": {"RULES_BUCKET", "CONFIG_REFRESH_SECONDS"}, "remediator": {"RULES_BUCKET"}}
 
@@ -136,7 +142,7 @@ def test_the_environment_that_terraform_sets_is_the_one_that_the_programs_read()
 
 def test_remediation_is_off_at_three_places():
     assert "remediator" not in VARIANTS["defaults"]["environment"]
-    deployed = VARIANTS["dry_run"]["environment"]["remediator"]
+    deployed = VARIANTS["deployed"]["environment"]["remediator"]
     assert (deployed["ENABLE_REMEDIATION"], deployed["DRY_RUN"]) == ("false", "true")
     assert json.loads((ROOT / "config/remediator-config.json").read_text())["dry_run"] is True
 
@@ -145,15 +151,34 @@ def test_no_role_has_every_action_and_every_star_resource_is_named_with_its_reas
     for name, policy in roles():
         for statement in statements(policy):
             assert "NotAction" not in statement and "NotResource" not in statement, name
-            for action in listed(statement["Action"]):
+            for action in listed(statement["Action"]) if statement["Effect"] == "Allow" else []:
                 assert "*" not in action, f"{name} may {action}"
             if "*" in listed(statement["Resource"]):
                 assert EVERYTHING["star_resources"].get(statement["Sid"]), f"{name}: {statement}"
 
 
-def test_the_remediator_itself_cannot_write_to_iam():
-    (answer,) = ask([{"policy": EVERYTHING["policies"]["iam-policy-monitor-remediator"], "probe": ["iam:DetachRolePolicy", "iam:PutRolePolicy", "iam:CreateRole"]}])
+def test_in_a_dry_run_the_remediator_cannot_write_to_iam():
+    writes = ["iam:DetachRolePolicy", "iam:PutRolePolicy", "iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:SetDefaultPolicyVersion"]
+    (answer,) = ask([{"policy": VARIANTS["dry_run"]["policies"]["iam-policy-monitor-remediator"], "probe": writes}])
     assert not any(grant["may"] for grant in answer["grants"].values())
+
+
+def test_its_own_role_may_repair_here_only_if_asked_for_exactly_what_members_allow_and_never_its_own_roles():
+    policy = EVERYTHING["policies"]["iam-policy-monitor-remediator"]
+    shape = lambda s, account: (s["Sid"], sorted(listed(s["Action"])), sorted(r.replace(account, "ACCOUNT") for r in listed(s["Resource"])))
+    member = [shape(s, ACCOUNT) for s in MEMBER["Remediate"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]]
+    here = [shape(s, ACCOUNT) for s in statements(policy) if s["Effect"] == "Allow" and any(a.startswith("iam:") for a in listed(s["Action"]))]
+    assert sorted(here) == sorted(member) and len(here) > 10
+    own = f"arn:aws:iam::{ACCOUNT}:role/iam-policy-monitor-detector"
+    questions = [{"policy": policy, "action": a, "resource": own, "context": {}} for a in ("iam:DetachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PutRolePermissionsBoundary")]
+    assert {answer["decision"] for answer in ask(questions)} == {"explicit_deny"}
+
+
+def test_the_remediation_role_may_look_at_what_the_remediator_looks_at_and_nothing_else():
+    source = (ROOT / "remediation/src/look.rs").read_text()
+    called = {"iam:" + "".join(word.title() for word in call.split("_")) for call in re.findall(r"\.((?:get|list)_[a-z_]+)\(\)", source)}
+    (look,) = [s for s in MEMBER["Remediate"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"] if s["Sid"] == "Look"]
+    assert set(look["Action"]) == called
 
 
 def test_our_own_engine_finds_no_escalation_in_any_role_but_those_with_a_reason():
@@ -320,13 +345,16 @@ def test_what_changes_something_goes_into_the_stream(detail, expected):
 def test_every_alarm_has_a_runbook_and_every_own_metric_is_one_that_a_program_publishes():
     readme = (MODULE / "README.md").read_text()
     source = "\n".join(p.read_text() for crate in ("stream", "remediation") for p in sorted((ROOT / crate).glob("src/**/*.rs")))
+    # The breaker is told by its log line, which a filter counts.
+    filters = (MODULE / "remediation.tf").read_text()
+    assert "circuit breaker opened" in source
     alarms = [r for r in EVERYTHING["resources"].values() if "alarm_description" in r]
     assert len(alarms) > 40
     for alarm in alarms:
         runbook = re.search(r"Runbook: ([\w-]+)\.$", alarm["alarm_description"]).group(1)
         assert f"\n### {runbook}\n" in readme, runbook
         if alarm["namespace"] == "IAMPolicyMonitor":
-            assert f'"{alarm["metric_name"]}"' in source, alarm["metric_name"]
+            assert f'"{alarm["metric_name"]}"' in source + filters, alarm["metric_name"]
 
 
 def test_the_tables_of_inputs_and_outputs_in_the_readme_are_generated():

@@ -55,9 +55,10 @@ module "iam_policy_monitor" {
     slack                 = { enabled = true }
   }
 
-  # The second step of the roll-out: repairs are planned, logged and told, and none is made.
+  # The second step of the roll-out: repairs are planned, logged and told, and none is made; the roles can only look.
   remediation = {
     deployed        = true
+    enabled         = true
     allowed_actions = ["detach_policy", "delete_inline_policy"]
   }
 

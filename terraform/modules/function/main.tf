@@ -52,9 +52,10 @@ variable "environment" {
 }
 
 variable "statements" {
-  description = "What the role may do; every statement allows."
+  description = "What the role may do, and what it must never do."
   type = list(object({
     sid        = string
+    effect     = optional(string, "Allow")
     actions    = list(string)
     resources  = list(string)
     conditions = optional(map(map(list(string))))
@@ -103,14 +104,14 @@ variable "tags" {
 }
 
 locals {
-  own_log = { sid = "OwnLog", actions = ["logs:CreateLogStream", "logs:PutLogEvents"], resources = ["${var.log_group_arn}:*"], conditions = null }
+  own_log = { sid = "OwnLog", effect = "Allow", actions = ["logs:CreateLogStream", "logs:PutLogEvents"], resources = ["${var.log_group_arn}:*"], conditions = null }
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [for statement in concat([local.own_log], var.statements) : {
       for key, value in {
         Sid       = statement.sid
-        Effect    = "Allow"
+        Effect    = statement.effect
         Action    = statement.actions
         Resource  = statement.resources
         Condition = statement.conditions
