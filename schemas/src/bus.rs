@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::batch::SchemaError;
-use crate::rows::{Violation, millis};
+use crate::rows::{RemediationLog, RemediationStatus, Severity, Violation, millis};
 
 /// `source` of a violation on the bus.
 pub const VIOLATION_SOURCE: &str = "iam.policy.monitor";
@@ -103,6 +103,103 @@ pub fn violation_entry(violation: &Violation, lake_key: &str, cap: usize) -> Res
         bytes if bytes > cap => Err(SchemaError::EntryTooLarge { id: violation.violation_id.to_string(), bytes, cap }),
         _ => Ok(smallest),
     }
+}
+
+/// `detail` of a remediation status entry.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusDetail<'a> {
+    event_id: Uuid,
+    #[serde(with = "millis")]
+    timestamp: DateTime<Utc>,
+    correlation_id: &'a str,
+    remediation: StatusOf<'a>,
+    original_violation: &'a Violation,
+    original_event: OriginalEvent<'a>,
+    original_event_id: Uuid,
+}
+
+/// The `remediation` object, with the names of the columns.
+#[derive(Debug, Serialize)]
+struct StatusOf<'a> {
+    rule_name: &'a str,
+    severity: Severity,
+    action: &'a str,
+    status: RemediationStatus,
+    description: &'a str,
+    details: &'a RawValue,
+    error: Option<&'a str>,
+}
+
+/// The bus entry of an attempt of the remediator, within `cap` bytes as EventBridge counts them.
+///
+/// `description` says in a sentence what was done or why nothing was. Where the cap would be passed, the original event
+/// is replaced by `lake_key` (that of the violation's Parquet file, empty when it is not known), then the long JSON
+/// columns of the violation are null, then the details are empty.
+pub fn remediation_entry(
+    log: &RemediationLog,
+    description: &str,
+    violation: &Violation,
+    lake_key: &str,
+    cap: usize,
+) -> Result<BusEntry, SchemaError> {
+    let original = violation.original_event.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let mut columns = Violation { original_event: None, ..violation.clone() };
+    let omitted = || OriginalEvent::Omitted { omitted: true, lake: lake_key };
+    let none: Option<&RawValue> = None;
+    let details = log.details.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    if let Some(original) = original {
+        let whole = status((log, description, details), &columns, OriginalEvent::Whole(original))?;
+        if whole.size() <= cap {
+            return Ok(whole);
+        }
+    }
+    let without_event = status((log, description, details), &columns, omitted())?;
+    if without_event.size() <= cap {
+        return Ok(without_event);
+    }
+    columns.policy_document = None;
+    columns.evidence_detail = None;
+    columns.request_parameters = None;
+    columns.resources = None;
+    let smaller = status((log, description, details), &columns, omitted())?;
+    if smaller.size() <= cap {
+        return Ok(smaller);
+    }
+    let smallest = status((log, description, none), &columns, omitted())?;
+    match smallest.size() {
+        bytes if bytes > cap => Err(SchemaError::EntryTooLarge { id: log.violation_id.to_string(), bytes, cap }),
+        _ => Ok(smallest),
+    }
+}
+
+fn status(
+    (log, description, details): (&RemediationLog, &str, Option<&RawValue>),
+    violation: &Violation,
+    original_event: OriginalEvent<'_>,
+) -> Result<BusEntry, SchemaError> {
+    let failed = |source| SchemaError::Json { id: log.violation_id.to_string(), source };
+    let empty = RawValue::from_string("{}".to_owned()).map_err(failed)?;
+    let remediation = StatusOf {
+        rule_name: &log.rule_name,
+        severity: log.severity,
+        action: &log.remediation_action,
+        status: log.status,
+        description,
+        details: details.unwrap_or(&empty),
+        error: log.error.as_deref(),
+    };
+    let detail = StatusDetail {
+        event_id: log.remediation_id,
+        timestamp: log.timestamp,
+        correlation_id: &log.event_id,
+        remediation,
+        original_violation: violation,
+        original_event,
+        original_event_id: log.violation_id,
+    };
+    let detail = serde_json::to_string(&detail).map_err(failed)?;
+    Ok(BusEntry { source: REMEDIATION_SOURCE, detail_type: REMEDIATION_DETAIL_TYPE, detail })
 }
 
 fn entry(violation: &Violation, original_event: OriginalEvent<'_>) -> Result<BusEntry, SchemaError> {

@@ -14,4 +14,7 @@ pub use columns::{
     AUDIT_LOG, Column, IAM_EVENTS, Kind, PARTITION_COLUMNS, Presence, REMEDIATION_LOGS, TABLES, Table, VIOLATIONS,
 };
 pub use render::{Rendered, athena_table, athena_view, physical_name, rendered_files};
-pub use rows::{Certainty, Outcome, RuleAction, Severity, Violation, derived_id, millis, violation_id};
+pub use rows::{
+    Certainty, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation, derived_id, millis,
+    violation_id,
+};

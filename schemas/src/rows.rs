@@ -136,6 +136,70 @@ pub struct Violation {
     pub original_event: Option<String>,
 }
 
+/// What came of a repair, or of taking one back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RemediationStatus {
+    /// The change was made and seen.
+    Success,
+    /// The change could not be made, or not be seen.
+    Failed,
+    /// Rightly nothing was changed.
+    Skipped,
+    /// Nothing was changed: it was only said what would be.
+    DryRun,
+    /// An earlier repair was taken back.
+    Undone,
+}
+
+impl RemediationStatus {
+    /// Every value.
+    pub const ALL: [RemediationStatus; 5] = [
+        RemediationStatus::Success,
+        RemediationStatus::Failed,
+        RemediationStatus::Skipped,
+        RemediationStatus::DryRun,
+        RemediationStatus::Undone,
+    ];
+
+    /// The column `success`.
+    pub fn is_success(self) -> bool {
+        matches!(self, RemediationStatus::Success | RemediationStatus::DryRun | RemediationStatus::Undone)
+    }
+}
+
+/// One row of `remediation_logs`. Fields are described in [`crate::REMEDIATION_LOGS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the column list describes each field once
+pub struct RemediationLog {
+    pub remediation_id: Uuid,
+    pub violation_id: Uuid,
+    pub event_id: String,
+    #[serde(with = "millis")]
+    pub timestamp: DateTime<Utc>,
+    #[serde(with = "millis")]
+    pub event_time: DateTime<Utc>,
+    pub remediation_action: String,
+    pub success: bool,
+    pub status: RemediationStatus,
+    pub reason: Option<String>,
+    pub error: Option<String>,
+    pub dry_run: bool,
+    pub rule_name: String,
+    pub severity: Severity,
+    pub account_id: String,
+    pub principal_arn: Option<String>,
+    pub target_type: Option<String>,
+    pub target_name: Option<String>,
+    pub target_arn: Option<String>,
+    pub policy_arn: Option<String>,
+    pub policy_name: Option<String>,
+    pub details: Option<String>,
+    pub snapshot_key: Option<String>,
+    pub duration_ms: Option<i64>,
+    pub attempt: i32,
+}
+
 /// Namespace of the ids this system derives from its input.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c1f_7a52_4b0e_5d0a_9d1c_8e53_2f64_a7b1);
 

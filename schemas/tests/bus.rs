@@ -3,10 +3,10 @@
 
 mod support;
 
-use schemas::bus::{BusEntry, DEFAULT_ENTRY_CAP, entry_size, violation_entry};
+use schemas::bus::{BusEntry, DEFAULT_ENTRY_CAP, entry_size, remediation_entry, violation_entry};
 use schemas::{SchemaError, VIOLATIONS, Violation};
 use serde_json::{Value, json};
-use support::violation;
+use support::{remediation_log, violation};
 
 const KEY: &str = "violations/year=2024/month=01/day=05/20240105T120000Z-0123456789abcdef.parquet";
 
@@ -76,4 +76,38 @@ fn an_event_that_is_missing_or_no_json_is_found_in_the_lake() {
         let entry = violation_entry(&Violation { original_event, ..sample() }, KEY, DEFAULT_ENTRY_CAP).expect("entry");
         assert_eq!(detail(&entry)["originalEvent"], json!({"omitted": true, "lake": KEY}));
     }
+}
+
+#[test]
+fn a_status_entry_names_the_attempt_the_violation_and_the_event() {
+    let row = sample();
+    let log = remediation_log(&row);
+    let entry = remediation_entry(&log, "Detached it", &row, KEY, DEFAULT_ENTRY_CAP).expect("entry");
+    assert_eq!((entry.source, entry.detail_type), ("iam.policy.remediator", "IAM Policy Remediation Status"));
+    let detail = detail(&entry);
+    assert_eq!(detail["eventId"], json!(log.remediation_id));
+    assert_eq!(detail["correlationId"], json!(row.event_id));
+    assert_eq!(detail["originalEventId"], json!(row.violation_id));
+    assert_eq!(detail["originalEvent"]["eventName"], "AttachUserPolicy");
+    assert_eq!(detail["originalViolation"]["rule_name"], "AdminPolicyAttachment");
+    let expected = json!({
+        "rule_name": "AdminPolicyAttachment", "severity": "HIGH", "action": "detach_policy", "status": "SUCCESS",
+        "description": "Detached it", "details": {"steps": ["detach"]}, "error": "none",
+    });
+    assert_eq!(detail["remediation"], expected);
+}
+
+#[test]
+fn a_status_entry_sheds_its_long_parts_to_stay_under_the_cap() {
+    let row = sample();
+    let mut log = remediation_log(&row);
+    let whole = remediation_entry(&log, "d", &row, KEY, DEFAULT_ENTRY_CAP).expect("entry");
+    assert_eq!(remediation_entry(&log, "d", &row, KEY, whole.size()).expect("entry"), whole);
+    let shorter = remediation_entry(&log, "d", &row, KEY, whole.size() - 1).expect("entry");
+    assert_eq!(detail(&shorter)["originalEvent"], json!({"omitted": true, "lake": KEY}));
+    log.details = Some(json!({"pad": "x".repeat(DEFAULT_ENTRY_CAP)}).to_string());
+    let smallest = remediation_entry(&log, "d", &row, KEY, DEFAULT_ENTRY_CAP).expect("entry");
+    assert_eq!(detail(&smallest)["remediation"]["details"], json!({}));
+    let error = remediation_entry(&log, "d", &row, KEY, smallest.size() - 1).expect_err("too large");
+    assert!(matches!(error, SchemaError::EntryTooLarge { .. }), "{error}");
 }

@@ -6,10 +6,11 @@ mod support;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMillisecondType;
 use schemas::{
-    AUDIT_LOG, IAM_EVENTS, Kind, Presence, REMEDIATION_LOGS, TABLES, VIOLATIONS, Violation, arrow_schema, record_batch,
+    AUDIT_LOG, IAM_EVENTS, Kind, Presence, REMEDIATION_LOGS, RemediationLog, TABLES, VIOLATIONS, Violation, arrow_schema,
+    record_batch,
 };
 use serde_json::{Map, Value, json};
-use support::violation;
+use support::{remediation_log, violation};
 
 const EVENT: &str = "8e0f1b2c-0000-4000-8000-000000000001";
 
@@ -30,6 +31,22 @@ fn optional_columns_are_the_fields_that_may_be_null() {
         assert_eq!(read.is_ok(), column.presence == Presence::Optional, "{}", column.name);
         row[column.name] = before;
     }
+}
+
+#[test]
+fn the_fields_of_a_remediation_log_are_the_columns_in_order_and_optional_ones_may_be_null() {
+    let log = remediation_log(&violation(EVENT, "2024-01-05T12:00:00Z"));
+    let mut row = serde_json::to_value(&log).expect("JSON");
+    let fields: Vec<&str> = row.as_object().expect("object").keys().map(String::as_str).collect();
+    assert_eq!(fields, REMEDIATION_LOGS.columns.iter().map(|column| column.name).collect::<Vec<_>>());
+    for column in REMEDIATION_LOGS.columns {
+        let before = row[column.name].take();
+        let read = serde_json::from_value::<RemediationLog>(row.clone());
+        assert_eq!(read.is_ok(), column.presence == Presence::Optional, "{}", column.name);
+        row[column.name] = before;
+    }
+    let batch = record_batch(&REMEDIATION_LOGS, &[log]).expect("batch");
+    assert_eq!((batch.num_rows(), batch.schema()), (1, arrow_schema(&REMEDIATION_LOGS)));
 }
 
 #[test]

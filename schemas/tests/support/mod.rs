@@ -1,7 +1,9 @@
 //! A violation with every column set.
 
 use chrono::{DateTime, Utc};
-use schemas::{Certainty, Outcome, RuleAction, Severity, Violation, violation_id};
+use schemas::{
+    Certainty, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation, derived_id, violation_id,
+};
 
 pub(crate) fn violation(event_id: &str, time: &str) -> Violation {
     let time: DateTime<Utc> = time.parse().expect("RFC 3339");
@@ -55,5 +57,37 @@ pub(crate) fn violation(event_id: &str, time: &str) -> Violation {
         shard_id: text("shardId-000000000000"),
         sequence_number: text("49590338271490256608559692538361571095921575989136588898"),
         original_event: Some(format!(r#"{{"eventID":"{event_id}","eventName":"AttachUserPolicy"}}"#)),
+    }
+}
+
+/// An attempt to repair it, with every column set.
+#[allow(dead_code)] // not every test binary asks for it
+pub(crate) fn remediation_log(violation: &Violation) -> RemediationLog {
+    let text = |text: &str| Some(text.to_owned());
+    RemediationLog {
+        remediation_id: derived_id(&[&violation.violation_id.to_string(), "detach_policy", "1"]),
+        violation_id: violation.violation_id,
+        event_id: violation.event_id.clone(),
+        timestamp: violation.event_time,
+        event_time: violation.event_time,
+        remediation_action: "detach_policy".to_owned(),
+        success: true,
+        status: RemediationStatus::Success,
+        reason: text("none"),
+        error: text("none"),
+        dry_run: false,
+        rule_name: violation.rule_name.clone(),
+        severity: violation.severity,
+        account_id: violation.account_id.clone(),
+        principal_arn: violation.principal_arn.clone(),
+        target_type: violation.target_type.clone(),
+        target_name: violation.target_name.clone(),
+        target_arn: violation.target_arn.clone(),
+        policy_arn: violation.policy_arn.clone(),
+        policy_name: violation.policy_name.clone(),
+        details: text(r#"{"steps":["detach"]}"#),
+        snapshot_key: text("snapshots/1.json"),
+        duration_ms: Some(12),
+        attempt: 1,
     }
 }
