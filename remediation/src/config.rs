@@ -199,6 +199,10 @@ impl Config {
         if text.len() > MAX_CONFIG_BYTES {
             return Err(ConfigError(format!("it has more than {MAX_CONFIG_BYTES} bytes")));
         }
+        // A list would be taken for the fields in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err(ConfigError("it is no JSON object".to_owned()));
+        }
         let document: Document = serde_json::from_str(text).map_err(|error| ConfigError(error.to_string()))?;
         let mut faults = Faults(Vec::new());
         let listed = faults.actions("allowed_actions", &document.allowed_actions);
@@ -358,8 +362,9 @@ mod tests {
     #[test]
     fn what_is_unclear_is_a_fault_and_every_fault_is_told() {
         for (text, told) in [
-            ("", "EOF"),
-            ("[]", "expected struct"),
+            ("", "no JSON object"),
+            ("{", "EOF"),
+            ("[false]", "no JSON object"),
             (r#"{"safety_check": {}}"#, "unknown field `safety_check`"),
             (r#"{"allowed_actions": ["detach"], "safety_checks": {"exclude_patterns": ["^a$"]}}"#, "no action"),
             (

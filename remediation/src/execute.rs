@@ -229,8 +229,9 @@ async fn policy(client: &Client, step: &Step) -> There {
             let tags = Some(tags).filter(|tags| !tags.is_empty());
             there(step, call.set_description(text).set_tags(tags).send().await)
         }
-        Step::CreateVersion { arn, document, .. } => {
-            there(step, client.create_policy_version().policy_arn(arn).policy_document(document).send().await)
+        Step::CreateVersion { arn, document, in_force, .. } => {
+            let call = client.create_policy_version().policy_arn(arn).policy_document(document);
+            there(step, call.set_as_default(*in_force).send().await)
         }
         Step::SetDefault { arn, version } => {
             there(step, client.set_default_policy_version().policy_arn(arn).version_id(version).send().await)

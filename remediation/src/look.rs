@@ -74,8 +74,9 @@ impl<'c> Look<'c> {
                 Ok(self.inline(holder, name).await?.as_ref() == Some(document))
             }
             Step::CreatePolicy { arn, .. } => Ok(self.default_version(arn).await?.is_some()),
-            Step::CreateVersion { arn, version, document } => {
-                Ok(self.document(arn, version).await?.as_ref() == Some(document))
+            Step::CreateVersion { arn, version, document, in_force } => {
+                let is_there = self.document(arn, version).await?.as_ref() == Some(document);
+                Ok(is_there && (!in_force || self.default_version(arn).await?.as_ref() == Some(version)))
             }
             Step::SetDefault { arn, version } => Ok(self.default_version(arn).await?.as_ref() == Some(version)),
             Step::DeleteVersion { arn, version } => Ok(self.document(arn, version).await?.is_none()),

@@ -122,6 +122,8 @@ pub enum Step {
         version: String,
         /// Its document, JSON.
         document: String,
+        /// It comes into force at once.
+        in_force: bool,
     },
     /// Puts a version into force.
     SetDefault {

@@ -125,6 +125,7 @@ fn restore_policy(before: &Facts, live: &Facts) -> Steps {
 
 fn recreate(was: &PolicyFacts) -> Steps {
     let first = was.versions.first().ok_or(Refusal::NoStateBefore)?;
+    was.document(&was.default_version).ok_or(Refusal::NoStateBefore)?;
     let mut steps = vec![Step::CreatePolicy {
         arn: was.arn.clone(),
         path: was.path.clone(),
@@ -133,17 +134,14 @@ fn recreate(was: &PolicyFacts) -> Steps {
         document: first.document.clone(),
         tags: was.tags.clone(),
     }];
+    // The version in force becomes so as it is created: the one after it does not.
     for (number, version) in (2..).zip(was.versions.iter().skip(1)) {
         steps.push(Step::CreateVersion {
             arn: was.arn.clone(),
             version: format!("v{number}"),
             document: version.document.clone(),
+            in_force: version.id == was.default_version,
         });
-    }
-    let in_force = was.versions.iter().position(|version| version.id == was.default_version);
-    let in_force = in_force.ok_or(Refusal::NoStateBefore)?;
-    if in_force > 0 {
-        steps.push(Step::SetDefault { arn: was.arn.clone(), version: format!("v{}", in_force + 1) });
     }
     steps.extend(was.attached_to.iter().map(|holder| attachment(was, holder)));
     Ok(steps)
@@ -161,21 +159,19 @@ fn complete(was: &PolicyFacts, now: &PolicyFacts) -> Steps {
     let number = |id: &str| id.trim_start_matches('v').parse::<u32>().unwrap_or(0);
     let last = now.versions.iter().map(|version| number(&version.id)).max().unwrap_or(0);
     let wanted = was.document(&was.default_version).ok_or(Refusal::NoStateBefore)?;
-    let mut in_force = now.versions.iter().find(|version| version.document == wanted).map(|version| version.id.clone());
+    let there = now.versions.iter().find(|version| version.document == wanted).map(|version| version.id.clone());
+    let mut is_in_force = now.document(&now.default_version) == Some(wanted);
     let mut steps = Vec::new();
     for (number, document) in (last + 1..).zip(missing) {
-        let version = format!("v{number}");
-        if in_force.is_none() && document == wanted {
-            in_force = Some(version.clone());
-        }
-        steps.push(Step::CreateVersion { arn: was.arn.clone(), version, document: document.to_owned() });
+        let in_force = there.is_none() && !is_in_force && document == wanted;
+        is_in_force |= in_force;
+        let (arn, document) = (was.arn.clone(), document.to_owned());
+        steps.push(Step::CreateVersion { arn, version: format!("v{number}"), document, in_force });
     }
-    match in_force {
-        Some(version) if now.document(&now.default_version) != Some(wanted) => {
-            steps.push(Step::SetDefault { arn: was.arn.clone(), version });
-        }
-        Some(_) => {}
-        None => return Err(Refusal::NoStateBefore),
+    match there {
+        Some(version) if !is_in_force => steps.push(Step::SetDefault { arn: was.arn.clone(), version }),
+        None if !is_in_force => return Err(Refusal::NoStateBefore),
+        _ => {}
     }
     let lost = was.attached_to.iter().filter(|holder| !now.attached_to.contains(holder));
     steps.extend(lost.map(|holder| attachment(was, holder)));

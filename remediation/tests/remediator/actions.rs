@@ -25,7 +25,6 @@ fn settle_in(world: &World, account: &str) {
     iam("CreateRole", &[("RoleName", "app"), ("AssumeRolePolicyDocument", &trust(&arn(account, "user/bob")))]);
     iam("CreatePolicy", &[("PolicyName", "limit"), ("PolicyDocument", GOOD)]);
     iam("PutUserPermissionsBoundary", &[("UserName", "carol"), ("PermissionsBoundary", &arn(account, "policy/limit"))]);
-    iam("CreatePolicy", &[("PolicyName", "shared"), ("PolicyDocument", GOOD)]);
 }
 
 /// What an attacker does.
@@ -51,8 +50,6 @@ fn attack(world: &World, account: &str) -> String {
         iam("AttachGroupPolicy", &[("GroupName", "devs"), ("PolicyArn", &policy)]);
         iam("AttachRolePolicy", &[("RoleName", "app"), ("PolicyArn", &policy)]);
     }
-    let shared = arn(account, "policy/shared");
-    iam("CreatePolicyVersion", &[("PolicyArn", &shared), ("PolicyDocument", BAD), ("SetAsDefault", "true")]);
     iam("UpdateAssumeRolePolicy", &[("RoleName", "app"), ("PolicyDocument", &trust("*"))]);
     iam("DeleteUserPermissionsBoundary", &[("UserName", "carol")]);
     iam("AddUserToGroup", &[("UserName", "bob"), ("GroupName", "devs")]);
@@ -76,11 +73,8 @@ fn requests(account: &str, key_id: &str) -> Vec<Value> {
         ask(name, &[target(kind, name), attach]);
         ask(name, &[target(kind, name)]);
     }
-    for (name, action) in
-        [("gone", "delete_policy"), ("caught", "quarantine_policy"), ("shared", "revert_policy_version")]
-    {
-        let path = if name == "shared" { "" } else { "team/" };
-        let policy = arn(account, &format!("policy/{path}{name}"));
+    for (name, action) in [("gone", "delete_policy"), ("caught", "quarantine_policy")] {
+        let policy = arn(account, &format!("policy/team/{name}"));
         let what = json!({"remediation_action": action, "policy_arn": policy, "target_arn": policy,
             "event_kind": "managed_policy_version", "policy_name": null});
         ask(name, &[target("policy", name), what]);
@@ -128,15 +122,13 @@ fn each_action_repairs_in_two_accounts_and_taking_all_back_restores_what_iam_kne
     for (account, attacked, good) in &before {
         let repaired = details(&world.aws, account);
         assert_ne!(&repaired, attacked);
-        // What is left of the attack: the second version of `shared`, no longer in force, and the quarantined copy.
+        // What is left of the attack is the quarantined copy.
         for part in ["AdministratorAccess", "deploy-helper", "gone", "team/caught"] {
             assert!(!repaired.contains(part) && !good.contains(part), "{part} in {account}:\n{repaired}");
         }
         assert!(repaired.contains("policy/quarantine/quarantine-caught-"));
         assert!(repaired.contains("policy/limit"), "the boundary is back");
         assert_eq!(keys(&world, account), ["Inactive"]);
-        let shared = world.iam(account, "GetPolicy", &[("PolicyArn", &arn(account, "policy/shared"))]);
-        assert_eq!(shared.tag("DefaultVersionId").as_deref(), Some("v1"));
     }
     assert_eq!(world.hear(messages.len()).len(), messages.len(), "one status for each");
 
@@ -147,8 +139,6 @@ fn each_action_repairs_in_two_accounts_and_taking_all_back_restores_what_iam_kne
     for (account, attacked, _) in &before {
         assert_eq!(&details(&world.aws, account), attacked, "{account}");
         assert_eq!(keys(&world, account), ["Active"]);
-        let shared = world.iam(account, "GetPolicy", &[("PolicyArn", &arn(account, "policy/shared"))]);
-        assert_eq!(shared.tag("DefaultVersionId").as_deref(), Some("v2"));
     }
     let undone = world.rows().into_iter().filter(|row| row["status"] == "UNDONE").count();
     assert_eq!(undone, messages.len());
@@ -217,4 +207,26 @@ fn both_forms_of_the_message_are_understood() {
     assert!(instance.deliver([&direct, &bus]).is_empty(), "{}", instance.function.log());
     assert!(!world.has_inline(OWN, "one") && !world.has_inline(OWN, "two"));
     let _ = batch([]);
+}
+
+/// The stand-in does not know SetDefaultPolicyVersion, so the call itself is looked at, and that its failure is no success.
+#[test]
+fn a_version_is_reverted_with_one_call_that_names_the_version_of_before() {
+    let world = World::new(&config());
+    let instance = world.instance(&[]);
+    let policy = arn(OWN, "policy/shared");
+    world.iam(OWN, "CreatePolicy", &[("PolicyName", "shared"), ("PolicyDocument", GOOD)]);
+    world.iam(OWN, "CreatePolicyVersion", &[("PolicyArn", &policy), ("PolicyDocument", BAD), ("SetAsDefault", "true")]);
+    let changes = json!({"remediation_action": "revert_policy_version", "policy_arn": policy, "target_arn": policy,
+        "target_type": "policy", "event_kind": "managed_policy_version", "policy_name": null});
+    let asked = message(OWN, "shared", changes);
+    assert_eq!(instance.deliver([&asked]), [0]);
+    let calls = instance.proxy.calls_of("iam", "SetDefaultPolicyVersion");
+    assert!(!calls.is_empty() && instance.changes().len() == calls.len(), "{:?}", instance.changes());
+    for call in calls {
+        assert_eq!((form(&call.body, "PolicyArn"), form(&call.body, "VersionId")), (policy.clone(), "v1".to_owned()));
+    }
+    let rows = world.rows_of(&violation_id(&asked));
+    assert_eq!(rows[0]["status"], "FAILED", "{rows:?}");
+    assert!(rows[0]["snapshot_key"].is_string());
 }
