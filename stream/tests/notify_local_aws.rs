@@ -381,7 +381,7 @@ fn two_processes_share_one_message_a_second_and_each_event_is_told_by_one_of_the
         }
     });
     assert_eq!(slack.taken().len(), events.len());
-    assert_eq!(aws.keys("audit", "claims/slack-second/").len(), events.len(), "each took a second of its own");
+    assert_eq!(aws.keys("audit", "claims/slack-windows/second/").len(), events.len(), "each took a second of its own");
 }
 
 #[test]

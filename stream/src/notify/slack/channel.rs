@@ -112,7 +112,7 @@ impl Slack {
             }
             if wait <= TimeDelta::zero() {
                 let second = format!("{channel}-{}", now.timestamp());
-                let slot = self.lake.take_slot("slack-second", &second, 1).await.map_err(later)?;
+                let slot = self.lake.take_slot("slack-windows/second", &second, 1).await.map_err(later)?;
                 if slot.is_some() {
                     return Ok(());
                 }

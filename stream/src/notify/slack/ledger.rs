@@ -4,6 +4,7 @@
 //! claims/slack-events/<key>/<n>                      the n-th window an event was given to
 //! claims/slack-windows/<end>/members/<group>/<file>  an event of a window; its name holds all that is counted
 //! claims/slack-windows/<end>/told/<key>              this one has a message of its own
+//! claims/slack-windows/{group,channel,second}/…      places for messages of their own, seconds to post in
 //! claims/slack-sealed/<end>/seal, manifest, closed   no more members; who was counted; everything was sent
 //! ```
 //! Objects are only ever created. A member is written before the seal is looked at, and the members are listed after the
@@ -121,8 +122,9 @@ impl Ledger {
             return Ok(true);
         }
         let channel = short(&[member.channel.as_deref().unwrap_or_default()]);
-        let has_place = self.take_place("slack-group", &format!("{window}-{}", member.group), storm.individual).await?
-            && self.take_place("slack-channel", &format!("{window}-{channel}"), storm.messages).await?;
+        let has_place =
+            self.take_place("slack-windows/group", &format!("{window}-{}", member.group), storm.individual).await?
+                && self.take_place("slack-windows/channel", &format!("{window}-{channel}"), storm.messages).await?;
         if has_place {
             self.create(&told, &true).await?;
         }
