@@ -4,6 +4,9 @@
 //! record as CloudWatch Logs sends it, gzip around JSON around the event. `mixed`: these, EventBridge events and bare
 //! records in equal parts; a third of that batch needs no inflating, so there is less to hide behind.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // a benchmark may stop
+
+use std::borrow::Cow;
 use std::fs;
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -15,6 +18,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stream::kinesis::{Data, Record, judge_alone};
 use stream::live::Config;
@@ -94,6 +99,45 @@ fn decode(records: &[Record], buffers: &mut (Vec<u8>, Vec<u8>)) -> usize {
     bytes
 }
 
+/// The same, down to the text of each event: what a program must do before it can look at one.
+fn decode_events(records: &[Record], buffers: &mut (Vec<u8>, Vec<u8>)) -> usize {
+    let mut bytes = 0;
+    for record in records {
+        let Data::Base64(text) = &record.data else { continue };
+        buffers.0.clear();
+        BASE64_STANDARD.decode_vec(text, &mut buffers.0).expect("base64");
+        if buffers.0.starts_with(&[0x1F, 0x8B]) {
+            buffers.1.clear();
+            MultiGzDecoder::new(&buffers.0[..]).read_to_end(&mut buffers.1).expect("gzip");
+            let subscription: Subscription<'_> = serde_json::from_slice(&buffers.1).expect("a subscription");
+            bytes += subscription.log_events.iter().map(|event| event.message.len()).sum::<usize>();
+        } else {
+            let envelope: Envelope<'_> = serde_json::from_slice(&buffers.0).expect("an envelope");
+            bytes += envelope.detail.map_or(buffers.0.len(), |detail| detail.get().len());
+        }
+    }
+    bytes
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscription<'a> {
+    #[serde(borrow)]
+    log_events: Vec<LogEvent<'a>>,
+}
+
+#[derive(Deserialize)]
+struct LogEvent<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+}
+
 fn batches(criterion: &mut Criterion) {
     let rules = fs::read_to_string(main_folder().join("config/rules.yaml")).expect("rules");
     let config = Config::compile((&rules, "rules.yaml"), ("suppressions: []", "suppress.yaml")).expect("good rules");
@@ -112,6 +156,9 @@ fn batches(criterion: &mut Criterion) {
         let mut buffers = (Vec::new(), Vec::new());
         group
             .bench_function("decode and inflate", |bencher| bencher.iter(|| decode(black_box(&records), &mut buffers)));
+        group.bench_function("decode to events", |bencher| {
+            bencher.iter(|| decode_events(black_box(&records), &mut buffers));
+        });
         group.bench_function("handle", |bencher| bencher.iter(|| judge_alone(black_box(&records), &config)));
         group.finish();
     }

@@ -2,6 +2,8 @@
 //! it, S3, EventBridge, SQS, SNS, IAM and CloudWatch of a stand-in that others wrote behind it, and a proxy that fails on
 //! plan in between. See crate `local_aws`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // helpers are tests, too
+
 mod by_hand;
 mod configuration;
 mod crashes;
