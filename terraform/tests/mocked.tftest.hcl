@@ -70,7 +70,7 @@ run "remediation_is_off" {
   }
 
   assert {
-    condition     = length(aws_cloudformation_stack_set.members) == 0 && length(aws_cloudformation_stack.own) == 0
+    condition     = length(aws_cloudformation_stack_set.members) == 0
     error_message = "there must be no role that repairs"
   }
 
