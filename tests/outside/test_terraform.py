@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 import yaml
 
-from conftest import BIN, ROOT
+from conftest import BIN, ROOT, objects
 
 MODULE = ROOT / "terraform"
 RENDERED = json.loads((MODULE / "generated/rendered.json").read_text())
@@ -208,6 +208,43 @@ def test_no_bucket_queue_topic_or_role_is_open_to_strangers():
     assert len(asked) > 30
     for (address, _), answer in zip(asked, ask([{"policy": p, "kind": kind(a), "account": ACCOUNT} for a, p in asked])):
         assert not answer["public"] and not answer["cross_account"] and not answer["malformed"], f"{address}: {answer}"
+
+
+def may_write(program, keys):
+    """Whether the role of a program may create and read back each object of the lake."""
+    policy = EVERYTHING["policies"][f"iam-policy-monitor-{program.replace('_', '-')}"]
+    bucket = EVERYTHING["environment"][program]["AUDIT_BUCKET"]
+    asked = [(key, action) for key in keys for action in ("s3:PutObject", "s3:GetObject")]
+    answers = ask([{"policy": policy, "action": action, "resource": f"arn:aws:s3:::{bucket}/{key}", "context": {}} for key, action in asked])
+    return [key for (key, _), answer in zip(asked, answers) if answer["decision"] != "allow"]
+
+
+def test_the_detector_may_write_every_object_that_a_scan_writes_and_no_repair(lake):
+    keys = [key for key in objects(lake) if not key.startswith(".")]
+    keys += ["config/last-good/rules.yaml", "dead-letters/undated/x.json", "iam_events/year=2024/month=01/day=05/x.parquet"]
+    assert any(key.startswith("violations/") for key in keys) and may_write("detector", keys) == []
+    assert set(may_write("detector", ["remediation_logs/x", "snapshots/x.json", "claims/repairs/x/done.json"])) == {
+        "remediation_logs/x", "snapshots/x.json", "claims/repairs/x/done.json"}
+
+
+HANDLERS = {"sns_publisher": "sns", "slack_handler": "slack", "metrics_publisher": "points", "audit_logger": "audit"}
+
+
+@pytest.mark.parametrize("program", HANDLERS)
+def test_a_handler_may_write_every_folder_that_its_source_names(program):
+    files = sorted((ROOT / "stream/src/notify").glob(f"{HANDLERS[program]}*.rs")) + sorted((ROOT / f"stream/src/notify/{HANDLERS[program]}").glob("*.rs"))
+    source = "\n".join(file.read_text().split("#[cfg(test)]")[0] for file in files)
+    folders = set(re.findall(r'"((?:claims|dimensions|audit-oversize)/[a-z-]*)', source))
+    folders |= {f"claims/{what}" for what in re.findall(r'(?:\.claim|take_slot|take_place)\(\s*"([\w/-]+)"', source)}
+    keys = [f"{folder}/x" for folder in folders] + [f"claims/{program}/x/done.json", "dead-letters/2024-01-01/x.json"]
+    assert f'"{program}"' in source and may_write(program, [key.replace("//", "/") for key in keys]) == []
+
+
+def test_the_remediator_may_write_every_folder_that_its_source_names():
+    source = "\n".join(file.read_text().split("#[cfg(test)]")[0] for file in sorted((ROOT / "remediation/src").glob("*.rs")))
+    folders = set(re.findall(r'"([a-z]+)/[a-z]*/?\{', source))
+    assert {"snapshots", "breaker", "baselines", "claims"} <= folders
+    assert may_write("remediator", [f"{folder}/x.json" for folder in folders] + ["remediation_logs/year=2024/x.parquet", "dead-letters/x.json"]) == []
 
 
 def test_member_roles_trust_one_role_with_an_external_id():
