@@ -9,6 +9,7 @@
 //! ```
 
 mod claims;
+mod compact;
 mod dead_letter;
 mod encode;
 mod error;
@@ -19,6 +20,7 @@ mod s3;
 mod write;
 
 pub use claims::{Claim, Held, MAX_TRIES, minute_window};
+pub use compact::{GOOD_BYTES, GRACE, Merged, Partition, Removed};
 pub use dead_letter::{DeadLetter, MAX_RAW_BYTES, Source};
 pub use encode::encode;
 pub use error::LakeError;
