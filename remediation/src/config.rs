@@ -16,6 +16,9 @@ pub(crate) const MAX_PATTERNS: usize = 1_000;
 /// Largest budget: one object is kept for each action of a window.
 pub(crate) const MAX_RATE: u32 = 10_000;
 
+/// Longest grace: each time a waiting message comes back, after a quarter of an hour at most, uses up a try of its claim.
+pub(crate) const MAX_GRACE_MINUTES: u32 = 720;
+
 /// What is wrong with the file; every fault at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -218,7 +221,11 @@ impl Config {
         let returning = &document.returning_changes;
         faults.must(returning.limit > 0, "returning_changes.limit must be above zero");
         faults.must((1..=8_760).contains(&returning.within_hours), "returning_changes.within_hours must be 1 to 8760");
-        faults.must(document.grace_minutes.values().all(|minutes| *minutes <= 1_440), "grace_minutes: at most 1440");
+        let is_short = |minutes: &u32| *minutes <= MAX_GRACE_MINUTES;
+        faults.must(
+            document.grace_minutes.values().all(is_short),
+            &format!("grace_minutes: at most {MAX_GRACE_MINUTES}"),
+        );
         let minutes = |(rule, minutes): (&String, &u32)| (rule.clone(), TimeDelta::minutes(i64::from(*minutes)));
         let config = Config {
             dry_run: document.dry_run,
@@ -376,12 +383,13 @@ mod tests {
             (r#"{"rate_limits": {"actions_per_minute": -1}}"#, "invalid value"),
             (r#"{"circuit_breaker": {"failures": 0}}"#, "above zero"),
             (r#"{"organizational_units": ["ou-1"]}"#, "unknown field"),
-            (r#"{"grace_minutes": {"R": 1441}}"#, "at most 1440"),
+            (r#"{"grace_minutes": {"R": 721}}"#, "at most 720"),
         ] {
             let error = Config::read(text, None).unwrap_err().to_string();
             assert!(error.contains(told), "{text}: {error}");
         }
         assert!(Config::read(r#"{"rate_limits": {"actions_per_minute": 10000}}"#, None).is_ok());
+        assert!(Config::read(r#"{"grace_minutes": {"R": 720}}"#, None).is_ok());
         assert!(Config::read(&" ".repeat(MAX_CONFIG_BYTES + 1), None).is_err());
     }
 

@@ -160,7 +160,8 @@ fn what_iam_shows_can_be_a_reason() {
         approve(plan.clone(), &request, &facts, &at).map_err(|refusal| refusal.code()).map(drop)
     };
     assert_eq!(with(|_| ()), Ok(()));
-    let cases: [(fn(&mut Facts), &str); 3] = [
+    type Turn = fn(&mut Facts);
+    let cases: [(Turn, &str); 3] = [
         // The event left the path out.
         (
             |facts| facts.holder.as_mut().unwrap().arn = "arn:aws:iam::1:role/aws-service-role/a/b".to_owned(),

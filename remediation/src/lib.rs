@@ -35,11 +35,13 @@ mod request;
 #[cfg(test)]
 mod samples;
 mod settings;
+mod settle;
 mod show;
 mod snapshot;
 mod step;
 mod tell;
 mod undo;
+mod undoing;
 
 pub use accounts::{Accounts, Identity};
 pub use budget::{Slots, Spent, Taken};
@@ -54,10 +56,11 @@ pub use look::Look;
 pub use pattern::Pattern;
 pub use plan::{MAX_STEPS, Plan, plan};
 pub use refusal::Refusal;
-pub use remediator::{ConfigSource, Disposition, Preview, Remediator, Switches, Undone};
+pub use remediator::{ConfigSource, Disposition, Preview, Remediator, Switches};
 pub use request::{Request, RequestError, Target};
 pub use settings::{OwnSettings, SETTINGS};
 pub use snapshot::{Snapshot, Stored};
 pub use step::{Holder, HolderKind, Place, Step, Tag};
 pub use tell::Teller;
 pub use undo::undo;
+pub use undoing::Undone;

@@ -4,9 +4,10 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{PolicyUsageType, Role, StatusType, User};
 use detection::Remediation;
 use percent_encoding::percent_decode_str;
+use policy::Kind;
 
 use crate::error::{Failure, failure, found};
-use crate::facts::{Facts, HolderFacts, PolicyFacts, Version, is_aws_managed};
+use crate::facts::{Facts, HolderFacts, PolicyFacts, Version, is_aws_managed, same_document};
 use crate::plan::quarantine_copy;
 use crate::request::{Request, Target};
 use crate::step::{Holder, HolderKind, Step, Tag};
@@ -71,11 +72,11 @@ impl<'c> Look<'c> {
             Step::Attach { holder, policy_arn } => self.is_attached(holder, policy_arn).await,
             Step::DeleteInline { holder, name } => Ok(self.inline(holder, name).await?.is_none()),
             Step::PutInline { holder, name, document } => {
-                Ok(self.inline(holder, name).await?.as_ref() == Some(document))
+                Ok(says(self.inline(holder, name).await?, document, Kind::Identity))
             }
             Step::CreatePolicy { arn, .. } => Ok(self.default_version(arn).await?.is_some()),
             Step::CreateVersion { arn, version, document, in_force } => {
-                let is_there = self.document(arn, version).await?.as_ref() == Some(document);
+                let is_there = says(self.document(arn, version).await?, document, Kind::Identity);
                 Ok(is_there && (!in_force || self.default_version(arn).await?.as_ref() == Some(version)))
             }
             Step::SetDefault { arn, version } => Ok(self.default_version(arn).await?.as_ref() == Some(version)),
@@ -83,7 +84,7 @@ impl<'c> Look<'c> {
             Step::DeletePolicy { arn } => Ok(self.default_version(arn).await?.is_none()),
             Step::PutTrust { role, document } => {
                 let trust = self.role(role).await?.and_then(|role| role.assume_role_policy_document);
-                Ok(trust.map(|trust| decoded(&trust)).transpose()?.as_ref() == Some(document))
+                Ok(says(trust.map(|trust| decoded(&trust)).transpose()?, document, Kind::Trust))
             }
             Step::PutBoundary { holder, policy_arn } => Ok(self.boundary(holder).await?.as_ref() == Some(policy_arn)),
             Step::DeleteBoundary { holder } => Ok(self.boundary(holder).await?.is_none()),
@@ -288,6 +289,11 @@ impl<'c> Look<'c> {
         let groups: Vec<_> = found("ListGroupsForUser", pages.try_collect().await)?.unwrap_or_default();
         Ok(groups.iter().any(|member| member.group_name == group))
     }
+}
+
+/// Whether a document is there and says what it should: IAM may write it in another form than it was given.
+fn says(found: Option<String>, document: &str, kind: Kind) -> bool {
+    found.is_some_and(|found| same_document(&found, document, kind))
 }
 
 /// IAM sends documents URL-encoded (RFC 3986).

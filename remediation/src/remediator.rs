@@ -9,11 +9,10 @@
 //! after it leaves a result that is not told: the next delivery tells it and changes nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use detection::Remediation;
-use lake::{Claim, Held, Lake};
-use schemas::{REMEDIATION_LOGS, RemediationLog};
+use lake::{Claim, Lake};
+use schemas::RemediationLog;
 use stream::backoff::Deadline;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::accounts::Accounts;
 use crate::budget::{self, Slots, Taken};
@@ -23,7 +22,7 @@ use crate::execute;
 use crate::facts::{Facts, assumed};
 use crate::guard::{ApprovedPlan, Circumstances, approve, screen};
 use crate::history;
-use crate::log::{Attempt, Outcome, row};
+use crate::log::Outcome;
 use crate::look::Look;
 use crate::objects;
 use crate::plan::plan;
@@ -103,9 +102,9 @@ struct Work<'w> {
 }
 
 /// What an attempt came to.
-struct Ended {
-    outcome: Outcome,
-    snapshot_key: Option<String>,
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) snapshot_key: Option<String>,
 }
 
 impl From<Outcome> for Ended {
@@ -184,7 +183,7 @@ impl Remediator {
         Ok(spent.map(|spent| Disposition::NotBefore(spent.until, spent.what)))
     }
 
-    async fn read_config(&self) -> Result<Config, String> {
+    pub(crate) async fn read_config(&self) -> Result<Config, String> {
         let text = match &self.config {
             ConfigSource::Text(text) => text.clone(),
             ConfigSource::Missing(reason) => return Err(reason.clone()),
@@ -251,7 +250,7 @@ impl Remediator {
         })
     }
 
-    async fn look(&self, request: &Request) -> Result<Facts, Failure> {
+    pub(crate) async fn look(&self, request: &Request) -> Result<Facts, Failure> {
         let mut facts = match &self.accounts {
             Some(accounts) => {
                 let reader = accounts.reader(request.account_id()).await?;
@@ -327,81 +326,6 @@ impl Remediator {
         }
     }
 
-    /// Writes down what came of it, in the order that lets nothing get lost.
-    async fn settle(
-        &self,
-        request: &Request,
-        held: Held,
-        ended: Ended,
-        (begun, deadline): (DateTime<Utc>, Deadline),
-    ) -> Result<Disposition, Failure> {
-        let Ended { outcome, snapshot_key } = ended;
-        if let Outcome::Wait(spent) = outcome {
-            held.release().await?;
-            return Ok(Disposition::NotBefore(spent.until, spent.what));
-        }
-        let attempt = Attempt { number: held.attempt, begun, ended: Utc::now(), snapshot_key };
-        let mut row = row(request, &outcome, &attempt);
-        if let Outcome::Failed { error, .. } = &outcome
-            && let Some(reason) = self.note_failure(&row).await?
-        {
-            row.error = Some(format!("{error}; the circuit breaker opened: {reason}"));
-        }
-        let (status, action, repair_id) = (row.status, &row.remediation_action, request.repair_id().to_string());
-        let reason = row.reason.as_deref().or(row.error.as_deref());
-        info!(repair_id, ?status, action, reason, attempt = row.attempt, "repair attempted");
-        if outcome.is_final() {
-            let result = serde_json::to_value(&row).map_err(|error| Failure::Never(error.to_string()))?;
-            held.done(result).await?;
-            self.tell(&row, request, deadline).await?;
-            return Ok(Disposition::Done(Box::new(row)));
-        }
-        if let Outcome::Refused(Refusal::Grace(until)) = outcome {
-            // Told once, when it is marked.
-            if held.attempt == 1 {
-                self.tell(&row, request, deadline).await?;
-            }
-            held.release().await?;
-            return Ok(Disposition::NotBefore(until, "it is marked".to_owned()));
-        }
-        self.tell(&row, request, deadline).await?;
-        held.release().await?;
-        Ok(Disposition::Again(row.reason.or(row.error).unwrap_or_default()))
-    }
-
-    /// Why the circuit breaker opened, if it did.
-    async fn note_failure(&self, row: &RemediationLog) -> Result<Option<String>, Failure> {
-        let Ok(config) = self.read_config().await else { return Ok(None) };
-        let id = row.remediation_id.to_string();
-        let opened = history::note_failure(&self.lake, &config.breaker, &id, Utc::now()).await?;
-        if let Some(reason) = &opened {
-            error!(reason, "circuit breaker opened: nothing is repaired until `remediator breaker --close`");
-        }
-        Ok(opened)
-    }
-
-    /// Row first, then the status: both durable before the message is acknowledged.
-    async fn tell(&self, row: &RemediationLog, request: &Request, deadline: Deadline) -> Result<(), Failure> {
-        self.lake.write_rows(&REMEDIATION_LOGS, std::slice::from_ref(row)).await?;
-        self.teller.publish(row, request, deadline).await?;
-        objects::create(&self.lake, &told_key(row), &()).await?;
-        let action = Remediation::ALL.into_iter().find(|action| action.as_str() == row.remediation_action);
-        self.teller.count(row, action).await;
-        Ok(())
-    }
-
-    async fn tell_again(
-        &self,
-        row: &RemediationLog,
-        request: &Request,
-        deadline: Deadline,
-    ) -> Result<Disposition, Failure> {
-        if objects::bytes(&self.lake, &told_key(row)).await?.is_none() {
-            self.tell(row, request, deadline).await?;
-        }
-        Ok(Disposition::Repeated)
-    }
-
     /// What would be done and why, without a claim, a row or a word to anybody.
     pub async fn preview(&self, request: &Request, deadline: Deadline) -> Preview {
         let config = match self.read_config().await {
@@ -416,44 +340,6 @@ impl Remediator {
             Ok((approved, facts, _)) => Preview { verdict: Ok(approved), facts },
             Err(outcome) => Preview::not(outcome),
         }
-    }
-
-    /// Takes a repair back, or says what that would take. See [`crate::undo`].
-    pub async fn undo(&self, stored: &Stored, apply: bool, deadline: Deadline) -> anyhow::Result<Undone> {
-        let request = stored.snapshot().request();
-        let before = &stored.snapshot().facts;
-        let Some(accounts) = &self.accounts else {
-            anyhow::bail!("undo needs IAM: set USE_REAL_AWS=true");
-        };
-        let live = self.look(&request).await?;
-        let plan = crate::undo::undo(&request, before, &live)?;
-        let approved = crate::guard::approve_undo(plan, apply);
-        let steps = approved.plan().steps.clone();
-        if approved.is_dry_run() || steps.is_empty() {
-            return Ok(Undone { steps, row: None });
-        }
-        let config = self.read_config().await.map_err(|reason| anyhow::anyhow!("configuration: {reason}"))?;
-        let now = Utc::now();
-        let remaining = TimeDelta::from_std(deadline.remaining()).unwrap_or(TimeDelta::hours(1));
-        let id = request.repair_id().to_string();
-        let held = match self.lake.claim("undo", &id, now, remaining).await? {
-            Claim::Held(held) => held,
-            Claim::InProgress { until } => anyhow::bail!("somebody takes it back already, until {until}"),
-            Claim::Done(_) => anyhow::bail!("it was taken back before, and IAM shows another state since"),
-        };
-        let slots = match budget::take(&self.lake, &config.rates, request.account_id(), now).await? {
-            Taken::Granted(slots) => slots,
-            Taken::Spent(spent) => anyhow::bail!("the budget of {} is spent until {}", spent.what, spent.until),
-        };
-        let ran = execute::run(&approved, &slots, stored, accounts, deadline).await;
-        let row = undo_row(&request, stored, &held, (now, &ran, &steps));
-        match &ran {
-            Ok(_) => held.done(serde_json::Value::Null).await?,
-            Err(_) => held.release().await?,
-        }
-        self.tell(&row, &request, deadline).await?;
-        ran.map_err(|broken| anyhow::anyhow!("{} steps are done, then: {}", broken.done, broken.failure))?;
-        Ok(Undone { steps, row: Some(Box::new(row)) })
     }
 }
 
@@ -470,42 +356,4 @@ impl Preview {
     fn not(outcome: Outcome) -> Preview {
         Preview { verdict: Err(outcome), facts: Facts::default() }
     }
-}
-
-/// What taking a repair back came to.
-#[derive(Debug)]
-pub struct Undone {
-    /// The steps; none when IAM shows the state of before already.
-    pub steps: Vec<crate::step::Step>,
-    /// The row, when it was done.
-    pub row: Option<Box<RemediationLog>>,
-}
-
-fn undo_row(
-    request: &Request,
-    stored: &Stored,
-    held: &Held,
-    (begun, ran, steps): (DateTime<Utc>, &Result<usize, execute::Broken>, &[crate::step::Step]),
-) -> RemediationLog {
-    let outcome = match ran {
-        Ok(calls) => Outcome::Done { steps: steps.to_vec(), calls: *calls },
-        Err(broken) => Outcome::Failed {
-            error: broken.failure.to_string(),
-            again: false,
-            done: steps.iter().take(broken.done).cloned().collect(),
-        },
-    };
-    let snapshot_key = Some(stored.key().to_owned());
-    let attempt = Attempt { number: held.attempt, begun, ended: Utc::now(), snapshot_key };
-    let mut row = row(request, &outcome, &attempt);
-    let id = request.repair_id().to_string();
-    row.remediation_id = schemas::derived_id(&["undo", &id, &held.attempt.to_string()]);
-    if ran.is_ok() {
-        row.status = schemas::RemediationStatus::Undone;
-    }
-    row
-}
-
-fn told_key(row: &RemediationLog) -> String {
-    format!("told/{}.json", row.remediation_id)
 }

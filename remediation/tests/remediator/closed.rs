@@ -29,11 +29,17 @@ fn unchanged(world: &World, instance: &Instance, asked: &Value, name: &str) -> (
     (is_back, world.rows_of(&violation_id(asked)).pop())
 }
 
+/// Variables of the environment that differ.
+type Environment = &'static [(&'static str, &'static str)];
+/// Name, environment, what is broken, status, and a part of the reason.
+type Outside = (&'static str, Environment, fn(&Instance), &'static str, &'static str);
+/// Name, configuration, columns, environment, and a part of the reason.
+type Refused = (&'static str, Value, Value, Environment, &'static str);
+
 #[test]
 fn what_fails_outside_changes_nothing_is_written_down_and_handed_back() {
     let world = World::new(&config());
-    type Break = fn(&Instance);
-    let cases: [(&str, &[(&str, &str)], Break, &str, &str); 7] = [
+    let cases: [Outside; 7] = [
         ("no config", &[("REMEDIATOR_CONFIG_KEY", "missing.json")], |_| (), "SKIPPED", "missing"),
         ("bad config", &[("REMEDIATOR_CONFIG_KEY", "bad.json")], |_| (), "SKIPPED", "unknown field"),
         ("no snapshot bucket", &[("SNAPSHOT_BUCKET", "nowhere")], |_| (), "FAILED", "snapshots"),
@@ -82,7 +88,7 @@ fn what_fails_outside_changes_nothing_is_written_down_and_handed_back() {
 #[test]
 fn what_is_refused_is_over_written_down_and_told() {
     let root = format!("arn:aws:iam::{OWN}:root");
-    let cases: Vec<(&str, Value, Value, &[(&str, &str)], &str)> = vec![
+    let cases: Vec<Refused> = vec![
         ("protected policy", json!({"protected_policies": ["deploy-"]}), json!({}), &[], "protected"),
         ("protected target", json!({"safety_checks": {"exclude_patterns": ["user/u1"]}}), json!({}), &[], "target"),
         ("protected caller", json!({"safety_checks": {"exclude_patterns": ["mallory"]}}), json!({}), &[], "caller"),

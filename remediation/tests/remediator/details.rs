@@ -6,7 +6,7 @@ use local_aws::LocalAws;
 const LEFT_OUT: [&str; 6] = ["PolicyId", "CreateDate", "UpdateDate", "RequestId", "VersionId", "DefaultVersionId"];
 
 /// The account authorization details, sorted.
-pub fn details(aws: &LocalAws, account: &str) -> String {
+pub(crate) fn details(aws: &LocalAws, account: &str) -> String {
     let text = aws.iam(account, &[("Action", "GetAccountAuthorizationDetails")]).text();
     let start = text.find("<GetAccountAuthorizationDetailsResponse").expect("an answer");
     canonical(&mut text[start..].to_owned().as_str(), 0).expect("XML")

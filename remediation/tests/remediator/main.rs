@@ -10,4 +10,5 @@ mod details;
 mod lake;
 mod once;
 mod rates;
+mod sessions;
 mod world;

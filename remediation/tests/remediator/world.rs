@@ -10,19 +10,19 @@ use uuid::Uuid;
 
 use local_aws::{Call, Function, LocalAws, Proxy, Queue};
 
-pub const OWN: &str = "111111111111";
-pub const MEMBER: &str = "222222222222";
-pub const AUDIT: &str = "audit";
-pub const SNAPSHOTS: &str = "snapshots";
-pub const BUS: &str = "security";
-pub const ROLE: &str = "IamPolicyRemediator";
-pub const GOOD: &str =
+pub(crate) const OWN: &str = "111111111111";
+pub(crate) const MEMBER: &str = "222222222222";
+pub(crate) const AUDIT: &str = "audit";
+pub(crate) const SNAPSHOTS: &str = "snapshots";
+pub(crate) const BUS: &str = "security";
+pub(crate) const ROLE: &str = "IamPolicyRemediator";
+pub(crate) const GOOD: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
-pub const BAD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-pub const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+pub(crate) const BAD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+pub(crate) const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
 /// Allows everything, limits nothing.
-pub fn config() -> Value {
+pub(crate) fn config() -> Value {
     json!({
         "dry_run": false,
         "allowed_actions": ["detach_policy", "delete_policy", "delete_inline_policy", "quarantine_policy",
@@ -34,22 +34,26 @@ pub fn config() -> Value {
 }
 
 /// Everything around the remediator.
-pub struct World {
-    pub aws: LocalAws,
-    pub told: Queue,
-    pub repairs: Queue,
+pub(crate) struct World {
+    pub(crate) aws: LocalAws,
+    pub(crate) told: Queue,
+    pub(crate) repairs: Queue,
 }
 
 /// One instance of the remediator, with a proxy of its own.
-pub struct Instance {
-    pub proxy: Proxy,
-    pub function: Function,
+pub(crate) struct Instance {
+    pub(crate) proxy: Proxy,
+    pub(crate) function: Function,
     environment: Vec<(String, String)>,
 }
 
 impl World {
-    pub fn new(config: &Value) -> World {
-        let aws = LocalAws::start();
+    pub(crate) fn new(config: &Value) -> World {
+        World::on(LocalAws::start(), config)
+    }
+
+    /// On a stand-in that was started otherwise than usual.
+    pub(crate) fn on(aws: LocalAws, config: &Value) -> World {
         for bucket in ["config", AUDIT, SNAPSHOTS] {
             aws.create_bucket(bucket);
         }
@@ -62,7 +66,7 @@ impl World {
     }
 
     /// An instance, with further variables or others than usual; an empty one is left out.
-    pub fn instance(&self, changes: &[(&str, &str)]) -> Instance {
+    pub(crate) fn instance(&self, changes: &[(&str, &str)]) -> Instance {
         let proxy = Proxy::start(&self.aws);
         let usual = [
             ("RULES_BUCKET", "config"),
@@ -86,12 +90,12 @@ impl World {
     }
 
     /// Everything the bus has told since the last time.
-    pub fn heard(&self) -> Vec<Value> {
+    pub(crate) fn heard(&self) -> Vec<Value> {
         self.aws.take_messages(&self.told)
     }
 
     /// Waits for so many status events; returns all that came.
-    pub fn hear(&self, count: usize) -> Vec<Value> {
+    pub(crate) fn hear(&self, count: usize) -> Vec<Value> {
         let mut heard = Vec::new();
         self.aws.wait_until("the bus has told it", || {
             heard.extend(self.heard());
@@ -101,7 +105,7 @@ impl World {
     }
 
     /// All rows of `remediation_logs`, repeats included.
-    pub fn rows(&self) -> Vec<Value> {
+    pub(crate) fn rows(&self) -> Vec<Value> {
         let mut rows = Vec::new();
         for key in self.aws.keys(AUDIT, "remediation_logs/") {
             let object = Bytes::from(self.aws.object(AUDIT, &key).expect("the object"));
@@ -123,23 +127,23 @@ impl World {
         rows
     }
 
-    pub fn rows_of(&self, violation_id: &str) -> Vec<Value> {
+    pub(crate) fn rows_of(&self, violation_id: &str) -> Vec<Value> {
         self.rows().into_iter().filter(|row| row["violation_id"] == violation_id).collect()
     }
 
     /// An IAM call of an account; `pairs` after the action.
-    pub fn iam(&self, account: &str, action: &str, pairs: &[(&str, &str)]) -> local_aws::Reply {
+    pub(crate) fn iam(&self, account: &str, action: &str, pairs: &[(&str, &str)]) -> local_aws::Reply {
         self.aws.iam(account, &[&[("Action", action)], pairs].concat())
     }
 
     /// A user with an inline policy that must go, and the message that asks for it.
-    pub fn inline(&self, account: &str, user: &str) -> Value {
+    pub(crate) fn inline(&self, account: &str, user: &str) -> Value {
         self.iam(account, "CreateUser", &[("UserName", user)]);
         self.put_inline(account, user);
         message(account, user, json!({}))
     }
 
-    pub fn put_inline(&self, account: &str, user: &str) {
+    pub(crate) fn put_inline(&self, account: &str, user: &str) {
         self.iam(
             account,
             "PutUserPolicy",
@@ -147,14 +151,14 @@ impl World {
         );
     }
 
-    pub fn has_inline(&self, account: &str, user: &str) -> bool {
+    pub(crate) fn has_inline(&self, account: &str, user: &str) -> bool {
         let listed = self.iam(account, "ListUserPolicies", &[("UserName", user)]);
         listed.text().contains("deploy-helper")
     }
 }
 
 /// The message of the direct form about an inline policy of a user, with other columns where `changes` says so.
-pub fn message(account: &str, user: &str, changes: Value) -> Value {
+pub(crate) fn message(account: &str, user: &str, changes: Value) -> Value {
     let mut message: Value = serde_json::from_str(include_str!("../../src/sample.json")).expect("JSON");
     let event_id = format!("event-{account}-{user}-{}", changes["remediation_action"]);
     let arn = format!("arn:aws:iam::{account}:user/{user}");
@@ -178,12 +182,12 @@ pub fn message(account: &str, user: &str, changes: Value) -> Value {
     message
 }
 
-pub fn violation_id(message: &Value) -> String {
+pub(crate) fn violation_id(message: &Value) -> String {
     message["violation"]["violation_id"].as_str().expect("an id").to_owned()
 }
 
 /// A batch as the queue hands it over.
-pub fn batch<'m>(bodies: impl IntoIterator<Item = &'m Value>) -> Value {
+pub(crate) fn batch<'m>(bodies: impl IntoIterator<Item = &'m Value>) -> Value {
     let record = |(place, body): (usize, &Value)| {
         let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
         let attributes = json!({"ApproximateReceiveCount": "1", "SentTimestamp": "1704456190000"});
@@ -192,13 +196,13 @@ pub fn batch<'m>(bodies: impl IntoIterator<Item = &'m Value>) -> Value {
     json!({"Records": bodies.into_iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
-pub fn is_change(call: &Call) -> bool {
+pub(crate) fn is_change(call: &Call) -> bool {
     call.service == "iam" && !call.operation.starts_with("Get") && !call.operation.starts_with("List")
 }
 
 impl Instance {
     /// The places of the messages that were handed back.
-    pub fn deliver<'m>(&self, bodies: impl IntoIterator<Item = &'m Value>) -> Vec<usize> {
+    pub(crate) fn deliver<'m>(&self, bodies: impl IntoIterator<Item = &'m Value>) -> Vec<usize> {
         let answer = self.function.invoke(&batch(bodies));
         let answer = answer.unwrap_or_else(|error| panic!("{error:?}\n{}", self.function.log()));
         let failures = answer["batchItemFailures"].as_array().expect("a list");
@@ -207,12 +211,12 @@ impl Instance {
     }
 
     /// Every call that would change IAM.
-    pub fn changes(&self) -> Vec<String> {
+    pub(crate) fn changes(&self) -> Vec<String> {
         self.proxy.calls().iter().filter(|call| is_change(call)).map(|call| call.operation.clone()).collect()
     }
 
     /// The command line of the same program, on the same AWS: whether it succeeded, and what it wrote.
-    pub fn command(&self, arguments: &[&str]) -> (bool, String) {
+    pub(crate) fn command(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_remediator"))
             .args(arguments)
             .env_clear()
@@ -224,7 +228,7 @@ impl Instance {
         (output.status.success(), text)
     }
 
-    pub fn undo(&self, id: &str) -> String {
+    pub(crate) fn undo(&self, id: &str) -> String {
         let (is_done, text) = self.command(&["undo", id, "--apply"]);
         assert!(is_done, "{text}");
         text
@@ -232,6 +236,6 @@ impl Instance {
 }
 
 /// Ids of status events, each once.
-pub fn ids(heard: &[Value]) -> std::collections::BTreeSet<Uuid> {
+pub(crate) fn ids(heard: &[Value]) -> std::collections::BTreeSet<Uuid> {
     heard.iter().map(|event| event["detail"]["eventId"].as_str().expect("an id").parse().expect("a UUID")).collect()
 }
