@@ -141,23 +141,36 @@ def build(arch, zig):
     return pathlib.Path(meta["target_directory"]) / target / "lambda", wanted
 
 
+def packed(program, data, arch):
+    """The zip of a program that would start on Lambda, and what there is to tell of it."""
+    told = check(program, data, arch)
+    archive = zipped(data)
+    if len(archive) > MAX_ZIP:
+        raise Refused(f"{program}.zip would have {len(archive):,} bytes, more than {MAX_ZIP:,}")
+    return archive, f"{len(archive) / 1e6:.1f} MB ({len(data) / 1e6:.1f} MB unpacked), {told}"
+
+
 def pack(arch, folder, programs, out):
+    """Writes the packages; raises at the end when one was refused, so that all reasons are told at once."""
     out.mkdir(parents=True, exist_ok=True)
-    sums = []
-    for program in programs:
-        data = (folder / program).read_bytes()
-        told = check(program, data, arch)
-        archive = zipped(data)
-        if len(archive) > MAX_ZIP:
-            raise Refused(f"{program}.zip would have {len(archive):,} bytes, more than {MAX_ZIP:,}")
-        assert archive == zipped(data)
-        (out / f"{program}.zip").write_bytes(archive)
-        sums.append(f"{hashlib.sha256(archive).hexdigest()}  {program}.zip")
-        print(f"{out.name}/{program}.zip  {len(archive) / 1e6:.1f} MB ({len(data) / 1e6:.1f} MB unpacked), {told}")
-    (out / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+    sums, refused = [], []
     for program in PROGRAMS:
+        archive = out / f"{program}.zip"
+        archive.unlink(missing_ok=True)
         if program not in programs:
-            print(f"NOT PACKAGED: {program}: no such program in {', '.join(CRATES)}")
+            refused.append(f"{program}: it is not built")
+            continue
+        try:
+            data, told = packed(program, (folder / program).read_bytes(), arch)
+        except Refused as reason:
+            refused.append(str(reason))
+            continue
+        archive.write_bytes(data)
+        sums.append(f"{hashlib.sha256(data).hexdigest()}  {program}.zip")
+        print(f"{arch}/{program}.zip  {told}")
+    (out / "SHA256SUMS").write_text("".join(f"{line}\n" for line in sums))
+    if refused:
+        raise Refused("; ".join(refused))
 
 
 def main():
