@@ -60,3 +60,22 @@ pub(crate) async fn delete(lake: &Lake, key: &str) -> Result<(), Failure> {
 fn failed(lake: &Lake, doing: &str, key: &str, error: &StoreError) -> Failure {
     Failure::Later(format!("{doing} {key} in {}: {error}", lake.location()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_at_the_limit_is_read_one_past_it_is_not_and_one_that_is_broken_is_no_missing_one() {
+        let lake = Lake::open("memory://").await.unwrap();
+        let limit = usize::try_from(MAX_OBJECT_BYTES).unwrap();
+        // With its two quotes.
+        assert!(create(&lake, "at", &"x".repeat(limit - 2)).await.unwrap());
+        assert!(create(&lake, "past", &"x".repeat(limit - 1)).await.unwrap());
+        assert_eq!(read::<String>(&lake, "at").await.unwrap().map(|text| text.len()), Some(limit - 2));
+        assert!(matches!(read::<String>(&lake, "past").await, Err(Failure::Never(_))));
+        assert!(matches!(read::<u32>(&lake, "at").await, Err(Failure::Never(_))));
+        assert_eq!(read::<String>(&lake, "none").await.unwrap(), None);
+        assert!(!create(&lake, "at", &()).await.unwrap(), "it is there already");
+    }
+}

@@ -179,7 +179,9 @@ impl Remediator {
         if config.rates.when_spent == WhenSpent::Skip || !config.allowed.contains(request.action_word.as_str()) {
             return Ok(None);
         }
-        let spent = budget::spent(&self.lake, &config.rates, request.account_id(), now).await?;
+        // Whoever does not tell its account is refused, not kept waiting.
+        let Some(account_id) = request.known_account() else { return Ok(None) };
+        let spent = budget::spent(&self.lake, &config.rates, account_id, now).await?;
         Ok(spent.map(|spent| Disposition::NotBefore(spent.until, spent.what)))
     }
 

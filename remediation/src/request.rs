@@ -250,3 +250,69 @@ fn key(violation: &Violation, parameters: &Value) -> Option<Target> {
         .or_else(|| holder(violation).filter(|holder| holder.kind == HolderKind::User).map(|holder| holder.name))?;
     Some(Target::Key { user, key_id })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::samples::inline;
+
+    fn sample() -> Value {
+        serde_json::from_str(include_str!("sample.json")).unwrap()
+    }
+
+    #[test]
+    fn both_forms_give_the_same_request_and_the_same_repair() {
+        let direct = sample();
+        let detail = json!({
+            "eventId": direct["violation"]["violation_id"], "timestamp": "2024-01-05T12:00:00Z", "correlationId": "c",
+            "violation": direct["violation"], "originalEvent": direct["event"],
+        });
+        let bus = json!({"source": "iam.policy.monitor", "detail-type": "IAM Policy Violation", "detail": detail});
+        let [direct, bus] = [direct, bus].map(|message| Request::read(&message.to_string()).unwrap());
+        assert_eq!((direct.violation.clone(), direct.target.clone()), (bus.violation.clone(), bus.target.clone()));
+        assert_eq!((direct.repair_id(), direct.action), (bus.repair_id(), bus.action));
+        assert!(direct.violation.original_event.is_some());
+    }
+
+    #[test]
+    fn an_event_that_was_left_out_tells_where_it_is() {
+        let mut message = sample();
+        message["event"] = json!({"omitted": true, "lake": "violations/x.parquet"});
+        let request = Request::read(&message.to_string()).unwrap();
+        assert_eq!((request.lake_key.as_str(), request.violation.original_event), ("violations/x.parquet", None));
+    }
+
+    #[test]
+    fn what_has_another_shape_is_refused_with_the_field() {
+        let refused = |turn: fn(&mut Value)| {
+            let mut message = sample();
+            turn(&mut message);
+            Request::read(&message.to_string()).unwrap_err().to_string()
+        };
+        assert!(refused(|message| message["violation"] = json!({})).contains("violation"));
+        assert!(refused(|message| message["event"] = json!("text")).contains("event is no object"));
+        assert!(refused(|message| message["remediation_action"] = json!(7)).contains("remediation_action"));
+        assert!(refused(|message| message["detail"] = json!({})).contains("source"));
+        assert!(refused(|message| *message = json!([])).contains("violation is missing"));
+        assert!(Request::read("{").unwrap_err().to_string().contains("JSON"));
+    }
+
+    #[test]
+    fn a_message_at_the_limit_is_read_and_one_past_it_is_not() {
+        let text = sample().to_string();
+        let padded = |bytes: usize| format!("{text}{}", " ".repeat(bytes - text.len()));
+        assert!(Request::read(&padded(MAX_MESSAGE_BYTES)).is_ok());
+        assert!(Request::read(&padded(MAX_MESSAGE_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn ids_differ_by_attempt_and_action_and_not_by_delivery() {
+        let one = inline();
+        let other = Request { action_word: "detach_policy".to_owned(), ..one.clone() };
+        assert_ne!(one.attempt_id(1), one.attempt_id(2));
+        assert_ne!(one.repair_id(), other.repair_id());
+        assert_eq!(one.repair_id(), inline().repair_id());
+    }
+}
