@@ -6,8 +6,8 @@ mod support;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMillisecondType;
 use schemas::{
-    AUDIT_LOG, IAM_EVENTS, Kind, Presence, REMEDIATION_LOGS, RemediationLog, TABLES, VIOLATIONS, Violation, arrow_schema,
-    record_batch,
+    AUDIT_LOG, IAM_EVENTS, Kind, Presence, REMEDIATION_LOGS, RemediationLog, TABLES, VIOLATIONS, Violation,
+    arrow_schema, record_batch,
 };
 use serde_json::{Map, Value, json};
 use support::{remediation_log, violation};
