@@ -133,13 +133,18 @@ impl Witness {
         !self.condition.as_deref().is_some_and(|text| text.contains(SUITABLE_VALUE))
     }
 
-    fn shows(&self, old: &Policy, new: &Policy) -> bool {
+    /// Whether the document grants this request, asked of [`decide`]. Nothing is proved by a witness that is
+    /// not [complete](Self::is_complete).
+    pub fn is_granted_by(&self, document: &Policy) -> bool {
         let pairs = self.context.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
         let context: Context = pairs.collect();
         let request =
             Request { action: &self.action, resource: &self.resource, caller: self.caller(), context: &context };
-        let granted = |document| decide(document, &request) == Decision::Allow;
-        !self.is_complete() || (granted(new) && !granted(old))
+        decide(document, &request) == Decision::Allow
+    }
+
+    fn shows(&self, old: &Policy, new: &Policy) -> bool {
+        !self.is_complete() || (self.is_granted_by(new) && !self.is_granted_by(old))
     }
 }
 

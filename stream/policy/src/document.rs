@@ -117,6 +117,16 @@ pub struct Statement {
     pub guard: Guard,
 }
 
+impl Statement {
+    /// Whether it speaks of every resource, by a list that says so in one entry.
+    pub(crate) fn covers_every_resource(&self) -> bool {
+        match &self.resources {
+            Scope::Only(patterns) => patterns.iter().any(Pattern::is_any),
+            Scope::AllExcept(patterns) => patterns.is_empty(),
+        }
+    }
+}
+
 /// `Effect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {

@@ -115,15 +115,20 @@ impl Policy {
         self.statements.iter().filter(move |statement| counts(statement, Effect::Deny, bound))
     }
 
-    /// What one Allow grants of the actions asked for.
-    pub(crate) fn granted_by_statement<'p>(
-        &'p self,
-        statement: &'p Statement,
+    /// What this one Allow grants of the actions asked for, after the Denies of the document.
+    pub(crate) fn granted_by(
+        &self,
+        statement: &Statement,
         ask: &Pattern,
-        bound: Certainty,
+        target: Option<&Target>,
         effort: &mut Effort,
-    ) -> Option<Reached<'p>> {
-        Question { policy: self, ask, target: None }.by_statement(statement, bound, effort)
+    ) -> Option<Finding> {
+        let question = Question { policy: self, ask, target };
+        [Certainty::Must, Certainty::May].into_iter().find_map(|bound| {
+            let reached =
+                counts(statement, Effect::Allow, bound).then(|| question.by_statement(statement, bound, effort))??;
+            Some(self.finding(bound, &reached))
+        })
     }
 
     /// Puts a finding into words.
@@ -170,7 +175,8 @@ pub(crate) fn stronger(one: Option<Finding>, other: Option<Finding>) -> Option<F
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-fn counts(statement: &Statement, effect: Effect, bound: Certainty) -> bool {
+/// Whether a statement has this effect and counts for a bound.
+pub(crate) fn counts(statement: &Statement, effect: Effect, bound: Certainty) -> bool {
     statement.effect == effect
         && match (effect, bound) {
             (Effect::Allow, Certainty::May) | (Effect::Deny, Certainty::Must) => statement.guard != Guard::Never,
@@ -238,7 +244,8 @@ impl<'p> Question<'_, 'p> {
         };
         let asked = steps(self.ask);
         for pattern in offered {
-            if !(self.ask.is_any() || pattern.is_any() || overlaps(&asked, &steps(pattern))) {
+            let certain = self.ask.is_any() || pattern.is_any();
+            if !certain && (self.ask.starts_apart(pattern) || !overlaps(&asked, &steps(pattern))) {
                 continue;
             }
             for candidate in [example_action(pattern), example_action(self.ask)] {
@@ -267,12 +274,14 @@ impl<'p> Question<'_, 'p> {
         let affordable = effort.take(self.policy.statements.len());
         let mut patterns = vec![steps(&Pattern::action("?*:?*")), steps(self.ask), steps(offered)];
         let required = patterns.len();
-        patterns.extend(excepted.iter().map(steps));
+        let meets = |entry: &&Pattern| !self.ask.starts_apart(entry) && !offered.starts_apart(entry);
+        patterns.extend(excepted.iter().filter(meets).map(steps));
+        let denied_from = patterns.len();
         let denied = self.policy.denies(bound).flat_map(|deny| deny.actions.entries());
-        patterns.extend(denied.take(if affordable { usize::MAX } else { 0 }).map(steps));
+        patterns.extend(denied.take(if affordable { usize::MAX } else { 0 }).filter(meets).map(steps));
         let mut sorts = Vec::new();
         let outcome = effort.search(&patterns, required, |accepts, text| {
-            if !(0..excepted.len()).any(|at| accepts(required + at)) {
+            if !(required..denied_from).any(accepts) {
                 sorts.push(text());
             }
             sorts.len() >= MAX_SORTS

@@ -5,8 +5,9 @@
 
 use std::sync::LazyLock;
 
-use crate::document::{Kind, Policy, Scope, Statement};
-use crate::grants::{Certainty, Finding, Reached};
+use crate::document::{Effect, Kind, Policy, Statement};
+use crate::grants::{Certainty, Finding, counts};
+use crate::guard::Guard;
 use crate::names::ActionNames;
 use crate::pattern::Pattern;
 use crate::reach::resource_for;
@@ -130,15 +131,15 @@ impl Policy {
         if self.kind != Kind::Identity {
             return Escalations::default();
         }
-        let mut effort = Effort::default();
-        let may = self.possible(Certainty::May, &mut effort);
+        let (named, mut effort) = (self.statements.iter().map(named_actions).collect::<Vec<_>>(), Effort::default());
+        let may = self.possible(Certainty::May, &named, &mut effort);
         if may.is_empty() {
             return Escalations::default();
         }
-        let guarded = self.statements.iter().any(|statement| {
-            statement.guard != crate::guard::Guard::Open || statement.effect == crate::document::Effect::Deny
-        }) || self.has_variables();
-        let must = if guarded { self.possible(Certainty::Must, &mut effort) } else { may };
+        let guarded =
+            self.statements.iter().any(|statement| statement.guard != Guard::Open || statement.effect == Effect::Deny)
+                || self.has_variables();
+        let must = if guarded { self.possible(Certainty::Must, &named, &mut effort) } else { may };
         Escalations { may, must: must.and(may) }
     }
 
@@ -158,11 +159,15 @@ impl Policy {
         Some((certainty, findings))
     }
 
-    /// The grant of an action on a resource that serves a method.
-    pub(crate) fn serves(&self, action: &str, effort: &mut Effort) -> Option<Finding> {
+    fn serves(&self, action: &str, effort: &mut Effort) -> Option<Finding> {
         let ask = Pattern::action(action);
-        let position = METHODS.actions.position(ask.as_literal()?)?;
-        self.grants_pattern(&ask, METHODS.targets.get(position), effort)
+        self.grants_pattern(&ask, Some(target_of(&ask)?), effort)
+    }
+
+    /// The grant, by this one Allow, of an action on a resource that serves a method.
+    pub(crate) fn serves_by(&self, allow: &Statement, action: &str, effort: &mut Effort) -> Option<Finding> {
+        let ask = Pattern::action(action);
+        self.granted_by(allow, &ask, Some(target_of(&ask)?), effort)
     }
 
     fn has_variables(&self) -> bool {
@@ -170,33 +175,33 @@ impl Policy {
         self.statements.iter().any(variable)
     }
 
-    fn possible(&self, bound: Certainty, effort: &mut Effort) -> MethodSet {
-        let granted = self.granted_actions(bound, effort);
+    fn possible(&self, bound: Certainty, named: &[Actions], effort: &mut Effort) -> MethodSet {
+        let granted = self.granted_actions(bound, named, effort);
         let held = methods().iter().filter(|method| method.needs & !granted == 0);
         MethodSet(held.fold(0, |set, method| set | bit(method.position as usize)))
     }
 
     /// Which of the actions of the table are granted on a resource of their type.
-    fn granted_actions(&self, bound: Certainty, effort: &mut Effort) -> Actions {
-        let (mut touched, mut denied) = (0, 0);
-        for deny in self.denies(bound) {
-            let actions = named_actions(deny);
+    fn granted_actions(&self, bound: Certainty, named: &[Actions], effort: &mut Effort) -> Actions {
+        let (mut touched, mut denied, mut granted) = (0, 0, 0);
+        let with_names = || self.statements.iter().zip(named.iter().copied());
+        for (deny, actions) in with_names().filter(|(statement, _)| counts(statement, Effect::Deny, bound)) {
             touched |= actions;
-            if covers_everything(&deny.resources) {
+            if deny.covers_every_resource() {
                 denied |= actions;
             }
         }
-        let mut granted = 0;
+        let allows = || with_names().filter(|(statement, _)| counts(statement, Effect::Allow, bound));
         // First what needs no search: everything, and no Deny that says a word about it.
-        for allow in self.allows(bound).filter(|allow| covers_everything(&allow.resources)) {
-            granted |= named_actions(allow) & !touched;
+        for (_, actions) in allows().filter(|(allow, _)| allow.covers_every_resource()) {
+            granted |= actions & !touched;
         }
-        for allow in self.allows(bound) {
-            let mut open = named_actions(allow) & !granted & !denied;
+        for (allow, actions) in allows() {
+            let mut open = actions & !granted & !denied;
             while open != 0 {
                 let position = open.trailing_zeros() as usize;
                 open &= open - 1;
-                if reachable(self, allow, position, bound, effort).is_some() {
+                if reachable(self, allow, position, bound, effort) {
                     granted |= bit(position);
                 }
             }
@@ -205,13 +210,7 @@ impl Policy {
     }
 }
 
-fn covers_everything(resources: &Scope<Pattern>) -> bool {
-    match resources {
-        Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.is_any()),
-        Scope::AllExcept(patterns) => patterns.is_empty(),
-    }
-}
-
+/// The actions of the table that the statement speaks of.
 fn named_actions(statement: &Statement) -> Actions {
     let table = &METHODS.actions;
     let all = if table.len() >= 128 { u128::MAX } else { bit(table.len()) - 1 };
@@ -228,17 +227,17 @@ fn named_actions(statement: &Statement) -> Actions {
     if statement.actions.is_negated() { all & !named } else { named }
 }
 
-fn reachable<'p>(
-    policy: &'p Policy,
-    statement: &'p Statement,
-    position: usize,
-    bound: Certainty,
-    effort: &mut Effort,
-) -> Option<Reached<'p>> {
-    let action = METHODS.actions.get(position)?;
-    let target = METHODS.targets.get(position)?;
-    let resource = resource_for(policy, statement, (action, target), bound, effort)?;
-    Some(Reached { statement, action: action.to_owned(), resource })
+/// The resources on which an action of the table serves a method.
+fn target_of(action: &Pattern) -> Option<&'static Target> {
+    METHODS.targets.get(METHODS.actions.position(action.as_literal()?)?)
+}
+
+/// Whether this Allow grants the action at a position of the table on a resource of its type.
+fn reachable(policy: &Policy, allow: &Statement, position: usize, bound: Certainty, effort: &mut Effort) -> bool {
+    let (Some(action), Some(target)) = (METHODS.actions.get(position), METHODS.targets.get(position)) else {
+        return false;
+    };
+    resource_for(policy, allow, (action, target), bound, effort).is_some()
 }
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 
 use std::cmp::Ordering;
 
+use hashbrown::HashMap;
+
 use crate::pattern::Pattern;
 
-/// Action names in lower case, sorted, each once. A pattern finds its names by binary search.
+/// Action names in lower case, sorted, each once. A name is found by hash, the names of a pattern by binary
+/// search.
 #[derive(Debug, Clone, Default)]
 pub struct ActionNames {
     names: Vec<Box<str>>,
+    positions: HashMap<Box<str>, usize>,
 }
 
 impl ActionNames {
@@ -16,7 +20,8 @@ impl ActionNames {
         let mut names: Vec<Box<str>> = names.into_iter().map(|name| name.to_ascii_lowercase().into()).collect();
         names.sort_unstable();
         names.dedup();
-        Self { names }
+        let positions = names.iter().cloned().zip(0..).collect();
+        Self { names, positions }
     }
 
     /// Number of names.
@@ -36,7 +41,7 @@ impl ActionNames {
 
     /// The position of a name in lower case.
     pub fn position(&self, folded: &str) -> Option<usize> {
-        self.names.binary_search_by(|name| (**name).cmp(folded)).ok()
+        self.positions.get(folded).copied()
     }
 
     /// Positions of the names that an action pattern accepts, ascending.

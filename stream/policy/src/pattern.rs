@@ -159,6 +159,15 @@ impl Pattern {
         self.shape == Shape::Any
     }
 
+    /// `*` or `*:*`: accepts every action.
+    pub(crate) fn is_every_action(&self) -> bool {
+        match &*self.tokens {
+            [Token::Run] => true,
+            [Token::Run, Token::Literal(colon), Token::Run] => **colon == *":",
+            _ => false,
+        }
+    }
+
     /// The one text this pattern accepts, when it has neither wildcard nor variable.
     pub fn as_literal(&self) -> Option<&str> {
         match (self.shape, self.tokens.first()) {
@@ -190,6 +199,12 @@ impl Pattern {
             Some(Token::Literal(text)) => text,
             _ => "",
         }
+    }
+
+    /// True when the fixed beginnings of the two tell that no text matches both.
+    pub(crate) fn starts_apart(&self, other: &Self) -> bool {
+        let (own, other) = (self.leading_text(), other.leading_text());
+        !own.starts_with(other) && !other.starts_with(own)
     }
 
     /// True when the pattern contains a policy variable.

@@ -7,7 +7,7 @@ use crate::document::{Effect, Kind, Policy, Scope, Statement};
 use crate::grants::{Certainty, Finding, Reached, stronger};
 use crate::guard::Guard;
 use crate::methods::{Escalations, MethodSet};
-use crate::pattern::{Pattern, Token};
+use crate::pattern::Pattern;
 use crate::witness::{Effort, Search, steps};
 
 /// Methods whose holder makes itself administrator with nobody's help, as Principal Mapper defines them.
@@ -34,8 +34,7 @@ impl Policy {
         if self.denies(bound).next().is_some() {
             return None;
         }
-        let broad: Vec<&Statement> =
-            self.stated_allows(bound).filter(|allow| is_everything(&allow.resources)).collect();
+        let broad: Vec<&Statement> = self.stated_allows(bound).filter(|allow| allow.covers_every_resource()).collect();
         let whole = broad.iter().copied().find(|allow| is_every_action(&allow.actions));
         let statement = match whole {
             Some(statement) => statement,
@@ -62,25 +61,16 @@ impl Policy {
         }
         let ways = MethodSet::from_ids(ADMIN_METHODS).unwrap_or_default().and(escalations.may);
         let (mut best, mut effort) = (admin, Effort::default());
-        for way in ways.iter() {
-            let finding = way.actions.first().and_then(|action| self.serves(action, &mut effort));
-            best = stronger(best, finding.map(|finding| self.on_whom(finding)));
+        for action in ways.iter().filter_map(|way| way.actions.first()) {
+            for statement in self.allows(Certainty::May) {
+                let finding = self.serves_by(statement, action, &mut effort);
+                best = stronger(best, finding.map(|finding| on_whom(statement, finding)));
+                if best.as_ref().is_some_and(|finding| finding.certainty == Certainty::Must) {
+                    return best;
+                }
+            }
         }
         best
-    }
-
-    /// A grant on one named user, role or policy raises the holder only if that is its own: *may*.
-    fn on_whom(&self, mut finding: Finding) -> Finding {
-        let statement = self.statements.iter().find(|statement| statement.index == finding.evidence.statement);
-        let open = statement.is_some_and(|statement| match &statement.resources {
-            Scope::AllExcept(_) => true,
-            Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.as_literal().is_none()),
-        });
-        if !open && finding.certainty == Certainty::Must {
-            finding.certainty = Certainty::May;
-            finding.evidence.unless.push(format!("only if {} is the holder's own", finding.evidence.resource));
-        }
-        finding
     }
 
     /// Services whose every action is granted by an entry `service:*`; `*` stands for all services at once.
@@ -95,7 +85,7 @@ impl Policy {
         for (statement, pattern, service) in whole.take(MAX_SERVICE_ENTRIES) {
             let best = services.entry(service).or_default();
             if best.as_ref().is_none_or(|finding| finding.certainty == Certainty::May) {
-                *best = stronger(best.take(), self.granted_by(statement, pattern, &mut effort));
+                *best = stronger(best.take(), self.granted_by(statement, pattern, None, &mut effort));
             }
         }
         services.into_iter().filter_map(|(service, finding)| Some((service, finding?))).collect()
@@ -104,7 +94,7 @@ impl Policy {
     /// An Allow of `Action: *` (or `*:*`), on whatever resource.
     pub fn wildcard_action(&self) -> Option<Finding> {
         self.by_shape(|statement| match &statement.actions {
-            Scope::Only(patterns) => patterns.iter().find(|pattern| is_every_action_pattern(pattern)).cloned(),
+            Scope::Only(patterns) => patterns.iter().find(|pattern| pattern.is_every_action()).cloned(),
             Scope::AllExcept(_) => None,
         })
     }
@@ -123,7 +113,7 @@ impl Policy {
     pub fn resource_wildcard_on(&self, action: &str) -> Option<Finding> {
         let ask = Pattern::action(action);
         self.by_shape(|statement| {
-            let wide = is_everything(&statement.resources) || statement.resources.is_negated();
+            let wide = statement.covers_every_resource() || statement.resources.is_negated();
             wide.then(|| ask.clone())
         })
     }
@@ -133,21 +123,12 @@ impl Policy {
         let (mut best, mut effort) = (None, Effort::default());
         for statement in self.allows(Certainty::May) {
             let Some(ask) = shape(statement) else { continue };
-            best = stronger(best, self.granted_by(statement, &ask, &mut effort));
+            best = stronger(best, self.granted_by(statement, &ask, None, &mut effort));
             if best.as_ref().is_some_and(|finding| finding.certainty == Certainty::Must) {
                 break;
             }
         }
         best
-    }
-
-    /// What this one statement grants of the actions asked for, after the Denies of the document.
-    fn granted_by(&self, statement: &Statement, ask: &Pattern, effort: &mut Effort) -> Option<Finding> {
-        [Certainty::Must, Certainty::May].into_iter().find_map(|bound| {
-            let counts = bound == Certainty::May || statement.guard == Guard::Open;
-            let reached = counts.then(|| self.granted_by_statement(statement, ask, bound, effort))??;
-            Some(self.finding(bound, &reached))
-        })
     }
 
     /// What is denied whatever the conditions, as patterns of the Deny statements.
@@ -156,32 +137,29 @@ impl Policy {
     }
 }
 
+/// A grant on one named user, role or policy raises the holder only if that is its own: *may*.
+fn on_whom(statement: &Statement, mut finding: Finding) -> Finding {
+    let open = match &statement.resources {
+        Scope::AllExcept(_) => true,
+        Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.as_literal().is_none()),
+    };
+    if !open && finding.certainty == Certainty::Must {
+        finding.certainty = Certainty::May;
+        finding.evidence.unless.push(format!("only if {} is the holder's own", finding.evidence.resource));
+    }
+    finding
+}
+
 const ANY: &str = "*";
 /// An action no pattern is likely to name.
 const ODD_ACTION: &str = "~:~";
 /// Entries looked at by [`Policy::wildcard_services`].
 const MAX_SERVICE_ENTRIES: usize = 1_000;
 
-fn is_everything(resources: &Scope<Pattern>) -> bool {
-    match resources {
-        Scope::Only(patterns) => patterns.iter().any(Pattern::is_any),
-        Scope::AllExcept(patterns) => patterns.is_empty(),
-    }
-}
-
 fn is_every_action(actions: &Scope<Pattern>) -> bool {
     match actions {
-        Scope::Only(patterns) => patterns.iter().any(is_every_action_pattern),
+        Scope::Only(patterns) => patterns.iter().any(Pattern::is_every_action),
         Scope::AllExcept(patterns) => patterns.is_empty(),
-    }
-}
-
-/// `*` and `*:*`.
-fn is_every_action_pattern(pattern: &Pattern) -> bool {
-    match pattern.tokens() {
-        [Token::Run] => true,
-        [Token::Run, Token::Literal(colon), Token::Run] => **colon == *":",
-        _ => false,
     }
 }
 
@@ -206,10 +184,13 @@ fn every_action_named(statements: &[&Statement]) -> bool {
 
 /// The service of an entry `service:*`; `*` for every service.
 fn whole_service(pattern: &Pattern) -> Option<String> {
-    if is_every_action_pattern(pattern) {
+    if pattern.is_every_action() {
         return Some(ANY.to_owned());
     }
     let source = pattern.source();
+    if !source.ends_with('*') {
+        return None;
+    }
     let (service, name) = source.split_once(':')?;
     let all = !name.is_empty() && name.bytes().all(|letter| letter == b'*');
     all.then(|| service.to_ascii_lowercase())

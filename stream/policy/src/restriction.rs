@@ -141,6 +141,7 @@ pub(crate) fn account_of_arn(arn: &str) -> Option<&str> {
     is_account(account).then_some(account)
 }
 
-fn is_account(text: &str) -> bool {
+/// Twelve digits.
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

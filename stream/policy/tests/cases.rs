@@ -102,6 +102,15 @@ fn everything_on_a_bucket_grants_nothing_in_iam() {
 }
 
 #[test]
+fn a_grant_on_one_named_role_never_hides_a_wider_one() {
+    let on = |resource: &str| format!(r#"{{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"{resource}"}}"#);
+    let (one, every) = (on("arn:aws:iam::111122223333:role/app"), on("arn:aws:iam::*:role/*"));
+    assert_eq!(judged(&one)["effective_admin"], json!(false), "the role may not be the holder's own");
+    assert_eq!(judged(&format!("{one},{every}"))["effective_admin"], json!(true));
+    assert_eq!(judged(&format!("{every},{one}"))["effective_admin"], json!(true));
+}
+
+#[test]
 fn managing_ones_own_keys_is_granted_but_no_escalation() {
     let own = r#"{"Effect":"Allow","Action":"iam:*AccessKey*","Resource":["arn:aws:iam::*:user/${aws:username}","arn:aws:iam::*:user/*/${aws:username}"]}"#;
     let answer = judged(own);

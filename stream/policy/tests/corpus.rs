@@ -1,16 +1,19 @@
 //! The fuzz corpus, replayed without a fuzzer: what the targets assert holds for every kept input.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    missing_docs,
-    reason = "a test may fail loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+#[path = "../fuzz/cases/compare.rs"]
+mod compare_case;
+#[path = "../fuzz/cases/decide.rs"]
+mod decide_case;
+#[path = "../fuzz/cases/parse.rs"]
+mod parse_case;
+#[path = "../fuzz/cases/questions.rs"]
+mod questions_case;
 
 use std::path::Path;
 
-use policy::{Context, Decision, Kind, Policy, Request, Service, Surroundings, answer, decide, explain};
+use policy::Decision;
 
 fn inputs(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -19,43 +22,42 @@ fn inputs(target: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn kept_inputs_are_read_and_judged() {
+fn kept_documents_are_read_and_judged() {
     let inputs = inputs("parse");
     assert!(inputs.len() >= 12);
     for data in inputs {
-        for kind in [Kind::Identity, Kind::Trust, Kind::Resource(Service::Sns)] {
-            let policy = Policy::parse_bytes(&data, kind);
-            assert!(!policy.statements.is_empty() || !policy.malformed.is_empty());
-            let escalations = policy.escalations();
-            assert_eq!(escalations.may.and(escalations.must), escalations.must);
-            assert!(!explain(&policy, &Surroundings::default()).is_empty());
-        }
-        if let Ok(text) = std::str::from_utf8(&data) {
-            assert!(answer(text).starts_with("{\"id\":"));
-        }
+        parse_case::run(&data);
+        questions_case::run(&data);
     }
 }
 
 #[test]
 fn what_is_allowed_in_kept_inputs_is_granted() {
-    let (mut read, mut allowed) = (0, 0);
-    for data in inputs("decide") {
-        let Ok(text) = std::str::from_utf8(&data) else { continue };
-        let mut lines = text.splitn(4, '\n');
-        let (Some(action), Some(resource), Some(keys), Some(document)) =
-            (lines.next(), lines.next(), lines.next(), lines.next())
-        else {
-            continue;
-        };
-        read += 1;
-        let context: Context = keys.split(',').filter_map(|pair| pair.split_once('=')).collect();
-        let policy = Policy::parse(document, Kind::Identity);
-        let decision = decide(&policy, &Request { action, resource, caller: None, context: &context });
-        let plain = !action.contains(['*', '?']) && !resource.contains(['*', '?', '$']) && !document.contains('$');
-        if decision == Decision::Allow && plain {
-            allowed += 1;
-            assert!(policy.grants_on(action, resource).is_some(), "{text}");
-        }
+    let decisions: Vec<Decision> = inputs("decide").iter().filter_map(|data| decide_case::run(data)).collect();
+    let allowed = decisions.iter().filter(|decision| **decision == Decision::Allow).count();
+    assert!(decisions.len() >= 12 && allowed >= 4, "{allowed} of {} allowed", decisions.len());
+}
+
+#[test]
+fn kept_pairs_of_documents_compare_as_decided() {
+    let inputs = inputs("compare");
+    assert!(inputs.len() >= 30);
+    for data in inputs {
+        compare_case::run(&data);
     }
-    assert!(read >= 12 && allowed >= 4, "{read} read, {allowed} allowed");
+}
+
+#[test]
+fn five_thousand_random_pairs_compare_as_decided() {
+    let mut state = 0xC04D_A7E5_EED0_u64;
+    for _ in 0..5_000 {
+        let mut input = vec![1];
+        for _ in 0..8 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            input.extend(state.to_le_bytes());
+        }
+        compare_case::run(&input);
+    }
 }

@@ -1,8 +1,8 @@
-//! Fuzz target: `compare` on two documents.
+//! Fuzz target: see `cases/compare.rs`.
 
 #![no_main]
 
-#[path = "../compare_case.rs"]
-mod compare_case;
+#[path = "../cases/compare.rs"]
+mod case;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| compare_case::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| case::run(data));

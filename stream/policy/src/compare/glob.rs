@@ -46,7 +46,7 @@ impl Dimension {
 
     /// Whether a pattern takes every text of this dimension.
     pub(super) fn is_everything(self, pattern: &Pattern) -> bool {
-        pattern.is_any() || (self == Dimension::Action && is_star_colon_star(pattern))
+        pattern.is_any() || (self == Dimension::Action && pattern.is_every_action())
     }
 
     /// Writes a text that matches the pattern, and as few others as possible. False when no request can match.
@@ -84,10 +84,6 @@ impl Dimension {
         }
         !colon_wanted
     }
-}
-
-fn is_star_colon_star(pattern: &Pattern) -> bool {
-    matches!(pattern.tokens(), [Token::Run, Token::Literal(colon), Token::Run] if &**colon == ":")
 }
 
 /// Number of a variable in this comparison.
@@ -160,11 +156,11 @@ pub(super) fn covers_pattern(outer: &Pattern, inner: &Pattern, scratch: &mut Scr
     if let Some(text) = outer.as_literal() {
         return inner.as_literal() == Some(text);
     }
-    let head = head_of(inner);
+    let head = inner.leading_text();
     if let Some(prefix) = outer.as_prefix() {
         return head.starts_with(prefix);
     }
-    if !head.starts_with(head_of(outer)) {
+    if !head.starts_with(outer.leading_text()) {
         return false;
     }
     if outer == inner {
@@ -180,8 +176,7 @@ pub(super) fn covers_pattern(outer: &Pattern, inner: &Pattern, scratch: &mut Scr
 
 /// True when some text may match both. Variables count as wildcards.
 pub(super) fn overlaps(a: &Pattern, b: &Pattern, scratch: &mut Scratch) -> bool {
-    let (head_a, head_b) = (head_of(a), head_of(b));
-    if !head_a.starts_with(head_b) && !head_b.starts_with(head_a) {
+    if a.starts_apart(b) {
         return false;
     }
     if let Some(text) = a.as_literal() {
@@ -199,12 +194,4 @@ pub(super) fn overlaps(a: &Pattern, b: &Pattern, scratch: &mut Scratch) -> bool 
     steps_of(b, false, &mut scratch.names, &mut scratch.inner);
     scratch.work += (scratch.outer.len() * scratch.inner.len()) as u64 / STEPS_PER_UNIT;
     automaton::overlaps(&scratch.outer, &scratch.inner)
-}
-
-/// The literal a pattern begins with.
-fn head_of(pattern: &Pattern) -> &str {
-    match pattern.tokens().first() {
-        Some(Token::Literal(literal)) => literal,
-        _ => "",
-    }
 }

@@ -7,6 +7,7 @@ use super::statement::Place;
 use super::{Reader, quoted, shortened};
 use crate::document::Principal;
 use crate::malformed::Fault;
+use crate::restriction::is_account;
 
 impl Reader<'_> {
     pub(super) fn principal(
@@ -101,8 +102,4 @@ fn aws_principal(text: &str) -> Principal {
     }
     let unique = text.len() >= 16 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     if unique && text.starts_with('A') { Principal::UniqueId(text.into()) } else { Principal::Unreadable(text.into()) }
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
