@@ -26,7 +26,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::decide::{Decision, decide};
-use crate::document::{Condition, Effect, Policy, Scope, Statement};
+use crate::document::{Condition, Effect, Policy, Principal, Scope, Statement};
 use crate::malformed::Fault;
 use crate::request::{Caller, Context, Request};
 use cover::Search;
@@ -110,27 +110,31 @@ pub struct Witness {
     pub context: Vec<(String, Vec<String>)>,
     /// One sentence on the context when a condition plays a part.
     pub condition: Option<String>,
+    /// The entry of the document that `principal` comes from.
+    named_as: Option<Principal>,
 }
 
 /// Begins what `Witness::condition` says of a key whose value was not worked out.
 pub(crate) const SUITABLE_VALUE: &str = "has a suitable value";
 
 impl Witness {
-    /// The principal as a request names it, told by its form.
+    /// The principal as a request names it. None for documents that name nobody, and for names that no request
+    /// carries: unique ids, canonical users, text that has no such form.
     pub fn caller(&self) -> Option<Caller<'_>> {
         let name = self.principal.as_deref()?;
-        let is_provider = [":saml-provider/", ":oidc-provider/"].iter().any(|part| name.contains(part));
-        Some(match name {
-            "*" => Caller::Anonymous,
-            arn if arn.starts_with("arn:") && !is_provider => Caller::Arn(arn),
-            service if service.ends_with(".amazonaws.com") => Caller::Service(service),
-            provider => Caller::Federated(provider),
-        })
+        match self.named_as.as_ref()? {
+            Principal::Everyone => Some(Caller::Anonymous),
+            Principal::Account(_) | Principal::Arn(_) => Some(Caller::Arn(name)),
+            Principal::Service(_) => Some(Caller::Service(name)),
+            Principal::Federated(_) => Some(Caller::Federated(name)),
+            Principal::UniqueId(_) | Principal::CanonicalUser(_) | Principal::Unreadable(_) => None,
+        }
     }
 
-    /// Whether `context` is all the request needs, with nothing left open.
+    /// Whether this is all the request needs, with nothing left open: neither who asks nor a value of a key.
     pub fn is_complete(&self) -> bool {
-        !self.condition.as_deref().is_some_and(|text| text.contains(SUITABLE_VALUE))
+        let is_open = self.condition.as_deref().is_some_and(|text| text.contains(SUITABLE_VALUE));
+        !is_open && (self.principal.is_none() || self.caller().is_some())
     }
 
     /// Whether the document grants this request, asked of [`decide`]. Nothing is proved by a witness that is

@@ -134,3 +134,32 @@ fn more_conditions_than_can_be_tried_are_not_answered_with_no() {
     ));
     assert!(compare(&old, &new).new_access.is_possible());
 }
+
+#[test]
+fn a_witness_names_its_principal_as_decide_does_or_says_that_it_is_open() {
+    let trusting = |principal: &str| {
+        let statement = format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}"#);
+        Policy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#), Kind::Trust)
+    };
+    let nobody = Policy::parse(r#"{"Version":"2012-10-17","Statement":[]}"#, Kind::Trust);
+    for (principal, can_ask) in [
+        (r#""*""#, true),
+        (r#"{"AWS":"111122223333"}"#, true),
+        (r#"{"AWS":"arn:aws:iam::111122223333:role/app"}"#, true),
+        (r#"{"AWS":"arn:aws:iam::111122223333:saml-provider/written-here"}"#, true),
+        (r#"{"Service":"lambda.amazonaws.com"}"#, true),
+        (r#"{"Federated":"cognito-identity.amazonaws.com"}"#, true),
+        (r#"{"Federated":"arn:aws:iam::111122223333:saml-provider/x"}"#, true),
+        (r#"{"AWS":"AROAEXAMPLEEXAMPLE12"}"#, false),
+        (r#"{"CanonicalUser":"79a59df900b949e5"}"#, false),
+        (r#"{"AWS":"*t"}"#, false),
+    ] {
+        let new = trusting(principal);
+        let change = compare(&nobody, &new);
+        let witness = change.new_access.witness().unwrap_or_else(|| panic!("{principal}: {change:?}"));
+        assert_eq!(witness.is_complete(), can_ask, "{principal}: {witness:?}");
+        if can_ask {
+            assert!(witness.is_granted_by(&new) && !witness.is_granted_by(&nobody), "{principal}: {witness:?}");
+        }
+    }
+}

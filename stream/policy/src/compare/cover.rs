@@ -2,9 +2,10 @@
 
 use super::context::Contexts;
 use super::glob::{Dimension, Scratch};
+use super::who::name_of;
 use super::{Answer, Reason, Witness, allows};
 use crate::automaton::{Automaton, Budget, unnamed_letter, variable_number};
-use crate::document::Statement;
+use crate::document::{Principal, Statement};
 
 /// Pairs of patterns one direction of a comparison may look at before it answers "unknown".
 pub(super) const MAX_PATTERN_PAIRS: u64 = 20_000_000;
@@ -61,7 +62,7 @@ pub(super) struct Search {
     pub(super) contexts: Contexts,
     /// The action and the resource of the request being looked at.
     pub(super) texts: [String; 2],
-    pub(super) principal: Option<String>,
+    pub(super) principal: Option<Principal>,
     /// Per dimension: sets of statements that together covered all that follows.
     remembered: [Vec<Vec<u32>>; 2],
     spare: Vec<Vec<u32>>,
@@ -194,7 +195,8 @@ impl Search {
         let mut witness = Witness {
             action: written.unwrap_or(action).to_owned(),
             resource: resource.clone(),
-            principal: self.principal.clone(),
+            principal: self.principal.as_ref().map(name_of),
+            named_as: self.principal.clone(),
             ..Witness::default()
         };
         if resource.chars().any(|letter| variable_number(letter).is_some()) {

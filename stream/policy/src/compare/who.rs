@@ -49,7 +49,7 @@ impl Search {
                 Some(scope) => scope.contains(|entry| speaks_of(entry, who)),
             })
         }));
-        self.principal = Some(name_of(who));
+        self.principal = Some(who.clone());
         let outcome = self.cover_contexts(question, &left);
         self.give_back(left);
         outcome
@@ -92,7 +92,7 @@ fn speaks_of(outer: &Principal, inner: &Principal) -> bool {
 }
 
 /// One of those that are meant, in the form a request names them.
-fn name_of(principal: &Principal) -> String {
+pub(super) fn name_of(principal: &Principal) -> String {
     match principal {
         Principal::Everyone => "*".to_owned(),
         Principal::Account(account) => format!("arn:aws:iam::{account}:user/anything"),
