@@ -2,26 +2,35 @@
 
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::filter::Filter;
 use crate::month::Month;
+use crate::sections::Asked;
+use crate::span::{Length, NotASpan, Span, day};
 
 const EXAMPLES: &str = "\
 Examples:
   analytics                                        a report of a small built-in sample
   analytics report --month 2024-01 --audit audit   a month of the folder `audit`, compared with the month before
-  analytics report --month 2024-01 --audit s3://my-audit-bucket --format json --output january.json
+  analytics report --last 90d --audit s3://my-audit-bucket --format html --output report.html
+  analytics report --from 2024-01-05 --to 2024-01-12 --severity critical --severity high --audit audit
   analytics sql --audit audit \"SELECT rule_name, severity, COUNT(*) AS violation_count FROM violations
     WHERE year = '2024' AND month = '01' GROUP BY rule_name, severity ORDER BY violation_count DESC\"
+  analytics principal arn:aws:iam::111122223333:user/mallory --audit audit
+  analytics compact --audit audit                  merge small files; run it once a day
+  analytics verify --month 2024-01 --audit audit   do the books balance?
   analytics schema                                 the Athena tables and views
 
 Exit codes:
   0  done
   1  no answer: the message says why
   2  the command line is not understood
-  3  the report is empty: nothing is recorded for that month
-  4  done, but files that cannot be read were left out; they are named";
+  3  the report is empty: nothing is recorded for that period
+  4  done, but files that cannot be read were left out; they are named
+  5  verify: the books do not balance";
 
 /// Reads the audit lake of IAM policy violations: monthly reports and SQL.
 ///
@@ -40,10 +49,16 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The report of one month, compared with the month before
-    Report(ReportArgs),
+    /// The report of a month or other period, compared with the one before
+    Report(Box<ReportArgs>),
     /// Answer one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE
     Sql(SqlArgs),
+    /// Everything about one principal: when and where it was seen, what it changed, which rules it broke, what was repaired
+    Principal(PrincipalArgs),
+    /// Merge the small files of each day into one, without repeats; safe beside running queries and at a crash
+    Compact(CompactArgs),
+    /// Check the books of the lake: files, partitions, repeats, and violations against the audit log
+    Verify(VerifyArgs),
     /// Print the Athena DDL: tables with partition projection, and the views that drop duplicates
     Schema,
 }
@@ -51,18 +66,195 @@ pub enum Command {
 /// `analytics report`.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// The month, in UTC, as YYYY-MM
-    #[arg(long, value_name = "YYYY-MM")]
-    pub month: Month,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub period: PeriodArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub filter: FilterArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub audit: AuditArgs,
-    /// text to read, json for programs, csv (one number a line) for spreadsheets
+    /// text and html to read, markdown for wikis and tickets, json for programs, csv (one number a line) for spreadsheets
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
     /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// The period of a report.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct PeriodArgs {
+    /// A month, in UTC; it is compared with the month before
+    #[arg(long, value_name = "YYYY-MM", required_unless_present_any = ["from", "last"])]
+    pub month: Option<Month>,
+    /// The first day, in UTC; the period is compared with as many days before it
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month")]
+    pub from: Option<NaiveDate>,
+    /// The last day; without it the period ends today
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
+    pub to: Option<NaiveDate>,
+    /// So many days or weeks up to today, such as 90d or 12w
+    #[arg(long, value_name = "90d", conflicts_with_all = ["month", "from", "to"])]
+    pub last: Option<Length>,
+}
+
+/// What is counted. An option given several times accepts any of its values.
+#[derive(Debug, clap::Args)]
+pub struct FilterArgs {
+    /// Count only this account
+    #[arg(long, value_name = "ID")]
+    pub account: Vec<String>,
+    /// Count only this rule
+    #[arg(long, value_name = "NAME")]
+    pub rule: Vec<String>,
+    /// Count only this severity
+    #[arg(long, value_enum, value_name = "SEVERITY", ignore_case = true)]
+    pub severity: Vec<SeverityArg>,
+    /// Count only this caller: its ARN or name, or the ARN of the role of its sessions
+    #[arg(long, value_name = "ARN")]
+    pub principal: Vec<String>,
+}
+
+/// Severities as they are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum SeverityArg {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+impl PeriodArgs {
+    /// The period asked for.
+    pub fn span(&self, today: NaiveDate) -> Result<Span, NotASpan> {
+        match (self.month, self.from, self.last) {
+            (Some(month), ..) => Ok(month.into()),
+            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)),
+            (None, None, Some(length)) => Span::last(length, today),
+            // The command line is not understood without one of them.
+            (None, None, None) => Span::days(today, today),
+        }
+    }
+}
+
+impl ReportArgs {
+    /// What the report is about.
+    pub fn asked(&self, today: NaiveDate) -> Result<Asked, NotASpan> {
+        let name = |severity: &SeverityArg| match severity {
+            SeverityArg::Critical => "CRITICAL".to_owned(),
+            SeverityArg::High => "HIGH".to_owned(),
+            SeverityArg::Medium => "MEDIUM".to_owned(),
+            SeverityArg::Low => "LOW".to_owned(),
+        };
+        let filter = Filter {
+            accounts: self.filter.account.clone(),
+            rules: self.filter.rule.clone(),
+            severities: self.filter.severity.iter().map(name).collect(),
+            principals: self.filter.principal.clone(),
+        };
+        Ok(Asked { span: self.period.span(today)?, filter })
+    }
+}
+
+/// `analytics principal`.
+#[derive(Debug, clap::Args)]
+pub struct PrincipalArgs {
+    /// ARN or name of a user or role; the ARN of a role finds what its sessions did
+    #[arg(value_name = "ARN")]
+    pub principal: String,
+    /// Look at this month only; without a period the whole lake is searched
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<Month>,
+    /// Look at nothing before this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month")]
+    pub from: Option<NaiveDate>,
+    /// Look at nothing after this day; without it the period ends today
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
+    pub to: Option<NaiveDate>,
+    /// Look at so many days or weeks up to today
+    #[arg(long, value_name = "90d", conflicts_with_all = ["month", "from", "to"])]
+    pub last: Option<Length>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub audit: AuditArgs,
+    /// text to read, json for programs
+    #[arg(long, value_enum, default_value_t = PrincipalFormat::Text)]
+    pub format: PrincipalFormat,
+    /// Write to a file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+impl PrincipalArgs {
+    /// The period asked for; none is the whole lake.
+    pub fn span(&self, today: NaiveDate) -> Result<Option<Span>, NotASpan> {
+        match (self.month, self.from, self.last) {
+            (Some(month), ..) => Ok(Some(month.into())),
+            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)).map(Some),
+            (None, None, Some(length)) => Span::last(length, today).map(Some),
+            (None, None, None) => Ok(None),
+        }
+    }
+}
+
+/// Forms of the answers of `principal` and `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum PrincipalFormat {
+    Text,
+    Json,
+}
+
+/// `analytics compact`.
+#[derive(Debug, clap::Args)]
+pub struct CompactArgs {
+    /// Only this month, in UTC; without it the whole lake
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<Month>,
+    /// Minutes the small files stay beside the merged one, for queries that began before: longer than any query runs
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u16))]
+    pub grace: u16,
+    /// Say what would be merged, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub audit: AuditArgs,
+}
+
+/// `analytics verify`.
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// Only this month, in UTC; without a period the whole lake
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<Month>,
+    /// Nothing before this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month", requires = "to")]
+    pub from: Option<NaiveDate>,
+    /// Nothing after this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
+    pub to: Option<NaiveDate>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub audit: AuditArgs,
+    /// text to read, json for programs
+    #[arg(long, value_enum, default_value_t = PrincipalFormat::Text)]
+    pub format: PrincipalFormat,
+}
+
+impl VerifyArgs {
+    /// The period asked for; none is the whole lake.
+    pub fn span(&self) -> Result<Option<Span>, NotASpan> {
+        match (self.month, self.from, self.to) {
+            (Some(month), ..) => Ok(Some(month.into())),
+            (None, Some(from), Some(to)) => Span::days(from, to).map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// `analytics sql`.
@@ -95,6 +287,8 @@ pub struct AuditArgs {
 #[allow(missing_docs)]
 pub enum ReportFormat {
     Text,
+    Html,
+    Markdown,
     Json,
     Csv,
 }

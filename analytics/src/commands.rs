@@ -4,17 +4,25 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
-use lake::Lake;
+use lake::{Lake, Within};
 
-use crate::args::{Args, AuditArgs, Command, ReportArgs, ReportFormat, SqlArgs, SqlFormat};
+use crate::args::{
+    Args, AuditArgs, Command, CompactArgs, PrincipalArgs, PrincipalFormat, ReportArgs, ReportFormat, SqlArgs,
+    SqlFormat, VerifyArgs,
+};
+use crate::compact::{self, Task};
 use crate::error::AnalyticsError;
 use crate::month::Month;
 use crate::plain::plain;
-use crate::render::{csv, json, table, text};
-use crate::report::{Report, STEPS};
+use crate::principal::{PRINCIPAL_STEPS, PrincipalStory};
+use crate::render::{self, csv, html, json, markdown, table, text};
+use crate::report::Report;
 use crate::sample;
+use crate::sections::STEPS;
 use crate::tables::{LeftOut, Tables};
+use crate::verify::{Books, VERIFY_STEPS};
 
 /// Width of a table when standard output is no terminal, in cells.
 const PIPE_WIDTH: usize = 120;
@@ -24,10 +32,12 @@ const PIPE_WIDTH: usize = 120;
 pub enum Ended {
     /// Done.
     Done,
-    /// Nothing is recorded for the month.
+    /// Nothing is recorded for what was asked.
     NothingFound,
     /// Done without the files that cannot be read.
     LeftOut,
+    /// The books do not balance.
+    OutOfBalance,
 }
 
 /// What a command needs from outside.
@@ -35,6 +45,8 @@ pub enum Ended {
 pub struct Surroundings {
     /// `AUDIT_BUCKET`, when it is set.
     pub audit_bucket: Option<String>,
+    /// The time, for periods that end today and for the grace period of compaction.
+    pub now: DateTime<Utc>,
     /// Width of the terminal in cells, when standard output is one.
     pub terminal_width: Option<usize>,
     /// Whether colours are wanted: a terminal, and no `NO_COLOR`.
@@ -45,8 +57,11 @@ pub struct Surroundings {
 pub async fn run(args: Args, around: &Surroundings) -> Result<Ended, AnalyticsError> {
     match args.command {
         None => show_sample(around).await,
-        Some(Command::Report(args)) => report(args, around).await,
+        Some(Command::Report(args)) => report(*args, around).await,
         Some(Command::Sql(args)) => sql(args, around).await,
+        Some(Command::Principal(args)) => principal(args, around).await,
+        Some(Command::Compact(args)) => compact(args, around).await,
+        Some(Command::Verify(args)) => verify(args, around).await,
         Some(Command::Schema) => schema(),
     }
 }
@@ -55,23 +70,26 @@ async fn show_sample(around: &Surroundings) -> Result<Ended, AnalyticsError> {
     let lake = sample::lake().await?;
     let mut tables = Tables::open(&lake).await?;
     let month = sample::MONTH.parse::<Month>().map_err(|error| AnalyticsError::Sql(error.to_string()))?;
-    let report = Report::read(&mut tables, "(built-in sample, invented rows)", month, &mut || {}).await?;
-    let mut page = text::text(&report, month, paint(around, None));
+    let report = Report::read(&mut tables, "(built-in sample, invented rows)", &month.into(), &mut || {}).await?;
+    let mut page = text::text(&report, paint(around, None));
     page.push_str(sample::NEXT);
     deliver(&page, None)?;
     Ok(Ended::Done)
 }
 
 async fn report(args: ReportArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
+    let asked = args.asked(around.now.date_naive())?;
     let lake = open(&args.audit, around).await?;
     let mut tables = Tables::open(&lake).await?;
-    let progress = progress();
-    let read = Report::read(&mut tables, lake.location(), args.month, &mut || progress.inc(1)).await;
+    let progress = progress(STEPS);
+    let read = Report::read(&mut tables, lake.location(), &asked, &mut || progress.inc(1)).await;
     progress.finish_and_clear();
     let report = read?;
     let output = args.output.as_deref();
     let page = match args.format {
-        ReportFormat::Text => text::text(&report, args.month, paint(around, output)),
+        ReportFormat::Text => text::text(&report, paint(around, output)),
+        ReportFormat::Html => html::html(&report)?,
+        ReportFormat::Markdown => markdown::markdown(&report),
         ReportFormat::Json => json::json(&report)?,
         ReportFormat::Csv => csv::csv(&report),
     };
@@ -82,6 +100,59 @@ async fn report(args: ReportArgs, around: &Surroundings) -> Result<Ended, Analyt
         () if report.empty => Ended::NothingFound,
         () => Ended::Done,
     })
+}
+
+async fn principal(args: PrincipalArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
+    let span = args.span(around.now.date_naive())?;
+    let lake = open(&args.audit, around).await?;
+    let mut tables = Tables::open(&lake).await?;
+    let progress = progress(PRINCIPAL_STEPS);
+    let step = &mut || progress.inc(1);
+    let read = PrincipalStory::read(&mut tables, lake.location(), &args.principal, span, step).await;
+    progress.finish_and_clear();
+    let story = read?;
+    let output = args.output.as_deref();
+    let page = match args.format {
+        PrincipalFormat::Text => render::principal::principal(&story, paint(around, output)),
+        PrincipalFormat::Json => json::json(&story)?,
+    };
+    deliver(&page, output)?;
+    warn(&story.left_out);
+    Ok(match () {
+        () if !story.left_out.is_empty() => Ended::LeftOut,
+        () if story.is_empty() => Ended::NothingFound,
+        () => Ended::Done,
+    })
+}
+
+async fn compact(args: CompactArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
+    let lake = open(&args.audit, around).await?;
+    let within = args.month.map_or(Within::All, |month| month.partitions());
+    let grace = TimeDelta::minutes(i64::from(args.grace));
+    let task = Task { within, grace, now: around.now, dry_run: args.dry_run };
+    let progress = progress(0);
+    let done = compact::compact(&lake, task, &|more| progress.inc_length(more), &|| progress.inc(1)).await;
+    progress.finish_and_clear();
+    let done = done?;
+    deliver(&done.told(task), None)?;
+    let left_out = done.left_out();
+    warn(&left_out);
+    Ok(if left_out.is_empty() { Ended::Done } else { Ended::LeftOut })
+}
+
+async fn verify(args: VerifyArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
+    let span = args.span()?;
+    let lake = open(&args.audit, around).await?;
+    let progress = progress(VERIFY_STEPS);
+    let checked = Books::check(&lake, span, &mut || progress.inc(1)).await;
+    progress.finish_and_clear();
+    let books = checked?;
+    let page = match args.format {
+        PrincipalFormat::Text => render::verify::books(&books),
+        PrincipalFormat::Json => json::json(&books)?,
+    };
+    deliver(&page, None)?;
+    Ok(if books.balance() { Ended::Done } else { Ended::OutOfBalance })
 }
 
 async fn sql(args: SqlArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
@@ -126,13 +197,13 @@ fn paint(around: &Surroundings, output: Option<&Path>) -> text::Paint {
 }
 
 /// A bar on a terminal, nothing anywhere else.
-fn progress() -> ProgressBar {
+fn progress(steps: u64) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("reading the lake {bar:30} {pos}/{len}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(STEPS).with_style(style)
+    ProgressBar::new(steps).with_style(style)
 }
 
 fn deliver(page: &str, output: Option<&Path>) -> Result<(), AnalyticsError> {

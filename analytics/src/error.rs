@@ -25,6 +25,12 @@ pub enum AnalyticsError {
     /// An answer does not have the columns this program expects: a fault of this program.
     #[error("unexpected answer of a query of the report: {0}")]
     Answer(#[from] serde_json::Error),
+    /// The period cannot be reported on.
+    #[error(transparent)]
+    Span(#[from] crate::span::NotASpan),
+    /// A page cannot be drawn: a fault of this program.
+    #[error("cannot draw the page: {0}")]
+    Page(String),
     /// Nowhere to read from.
     #[error("which lake? give --audit DIR or --audit s3://BUCKET/PREFIX, or set AUDIT_BUCKET")]
     NoLakeGiven,

@@ -17,7 +17,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use schemas::{TABLES, Table, arrow_schema};
 
 use crate::error::AnalyticsError;
@@ -27,6 +27,15 @@ const FOOTERS_AT_ONCE: usize = 16;
 
 /// The fault of a file without a single byte.
 pub(crate) const EMPTY: &str = "not a readable Parquet file: it is empty";
+
+/// Why a file is not part of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It was removed between listing and reading, as compaction does: the rows are in another file by now.
+    Gone,
+    /// It cannot be read, with the reason.
+    Broken(String),
+}
 
 /// Every file that a plan would read.
 pub(crate) fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Vec<ObjectMeta> {
@@ -50,12 +59,12 @@ pub(crate) async fn check_footers(
     store: &Arc<dyn ObjectStore>,
     cache: &Arc<FileMetadataCache>,
     files: &[ObjectMeta],
-) -> Result<Vec<(Path, String)>, AnalyticsError> {
+) -> Result<Vec<(Path, Fault)>, AnalyticsError> {
     let checks = files.iter().map(|file| async move {
         let footer = DFParquetMetadata::new(store.as_ref(), file).with_file_metadata_cache(Some(Arc::clone(cache)));
         let fault = match footer.fetch_metadata().await {
-            Ok(metadata) => schema_fault(file, &metadata),
-            Err(error) => Some(fault_of(error)?),
+            Ok(metadata) => schema_fault(file, &metadata).map(Fault::Broken),
+            Err(error) => Some(fault_of(store, &file.location, error).await?),
         };
         Ok::<_, AnalyticsError>(fault.map(|reason| (file.location.clone(), reason)))
     });
@@ -63,11 +72,27 @@ pub(crate) async fn check_footers(
     Ok(found.into_iter().flatten().collect())
 }
 
+/// Names of the columns of files whose footers can be read.
+pub(crate) async fn columns(
+    store: &Arc<dyn ObjectStore>,
+    cache: &Arc<FileMetadataCache>,
+    files: &[ObjectMeta],
+) -> Vec<(String, Vec<String>)> {
+    let mut columns = Vec::new();
+    for file in files {
+        let footer = DFParquetMetadata::new(store.as_ref(), file).with_file_metadata_cache(Some(Arc::clone(cache)));
+        let Ok(metadata) = footer.fetch_metadata().await else { continue };
+        let held = metadata.file_metadata().schema_descr().root_schema().get_fields().iter();
+        columns.push((file.location.to_string(), held.map(|field| field.name().to_owned()).collect()));
+    }
+    columns
+}
+
 /// Decodes files whole, one after the other. Answers those that cannot be decoded, with the reason.
 pub(crate) async fn decode(
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
-) -> Result<Vec<(Path, String)>, AnalyticsError> {
+) -> Result<Vec<(Path, Fault)>, AnalyticsError> {
     let readers = DefaultParquetFileReaderFactory::new(Arc::clone(store));
     let mut faults = Vec::new();
     for file in files {
@@ -80,26 +105,33 @@ pub(crate) async fn decode(
             Ok::<_, DataFusionError>(())
         };
         if let Err(error) = read.await {
-            faults.push((file.location.clone(), fault_of(error)?));
+            faults.push((file.location.clone(), fault_of(store, &file.location, error).await?));
         }
     }
     Ok(faults)
 }
 
 /// The fault of one file; an error when it is the store that does not answer, which says nothing about the file.
-fn fault_of(error: DataFusionError) -> Result<String, AnalyticsError> {
+async fn fault_of(
+    store: &Arc<dyn ObjectStore>,
+    location: &Path,
+    error: DataFusionError,
+) -> Result<Fault, AnalyticsError> {
     use object_store::Error::{Generic, NotFound, PermissionDenied};
+    // Readers wrap the store's answer in words of their own, so the store is asked again.
+    if let Err(NotFound { .. }) = store.head(location).await {
+        return Ok(Fault::Gone);
+    }
     match error.find_root() {
         DataFusionError::ObjectStore(cause) => match cause.as_ref() {
-            NotFound { .. } => Ok("it is not there any more".to_owned()),
-            PermissionDenied { .. } => Ok("no permission to read it".to_owned()),
-            Generic { store: "LocalFileSystem", source } => Ok(first_line(&source.to_string())),
+            PermissionDenied { .. } => Ok(Fault::Broken("no permission to read it".to_owned())),
+            Generic { store: "LocalFileSystem", source } => Ok(Fault::Broken(first_line(&source.to_string()))),
             _ => Err(error.into()),
         },
         DataFusionError::ParquetError(cause) => {
-            Ok(format!("not a readable Parquet file: {}", first_line(&cause.to_string())))
+            Ok(Fault::Broken(format!("not a readable Parquet file: {}", first_line(&cause.to_string()))))
         }
-        other => Ok(format!("not a readable Parquet file: {}", first_line(&other.to_string()))),
+        other => Ok(Fault::Broken(format!("not a readable Parquet file: {}", first_line(&other.to_string())))),
     }
 }
 

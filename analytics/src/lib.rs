@@ -1,8 +1,10 @@
-//! Reads the audit lake and tells people what is in it: a monthly report, and SQL. Never writes to the lake.
+//! Reads the audit lake and tells people what is in it: a report, and SQL. Only `compact` writes
+//! to the lake, and it changes nothing of what readers see.
 //!
 //! ```text
 //! Lake -> Tables (views over the Parquet files, files that cannot be read left out and named)
-//!   report: queries/*.sql -> Report -> text, JSON or CSV
+//!   report: queries/*.sql -> Report -> text, HTML, Markdown, JSON or CSV
+//!   principal: queries/principal/*.sql -> PrincipalStory -> text or JSON
 //!   sql:    one statement -> table, CSV or JSON
 //! ```
 //!
@@ -11,21 +13,37 @@
 
 mod args;
 mod commands;
+mod compact;
 mod error;
 mod files;
+mod filter;
 mod month;
 mod plain;
+mod principal;
 mod queries;
 mod reading;
 mod render;
 mod report;
 mod sample;
+mod sections;
+mod span;
 mod statement;
 mod tables;
+mod verify;
 
-pub use args::{Args, AuditArgs, Command, ReportArgs, ReportFormat, SqlArgs, SqlFormat};
+pub use args::{
+    Args, AuditArgs, Command, CompactArgs, FilterArgs, PeriodArgs, PrincipalArgs, PrincipalFormat, ReportArgs,
+    ReportFormat, SeverityArg, SqlArgs, SqlFormat, VerifyArgs,
+};
 pub use commands::{Ended, Surroundings, run};
 pub use error::AnalyticsError;
+pub use filter::Filter;
 pub use month::{Month, NotAMonth};
-pub use report::{Account, Day, Novelty, Principal, Remediation, Report, Rule, STEPS, Serious, Suppression, Totals};
+pub use principal::{Activity, Broken, Call, MOST_ROWS, PRINCIPAL_STEPS, PrincipalStory, Repair, SHOWN, Seen};
+pub use report::{
+    Account, Day, Novelty, Principal, Privilege, Remediation, RepairTime, Report, Rule, Serious, Suppression, Totals,
+};
+pub use sections::{Asked, STEPS};
+pub use span::{Length, MAX_DAYS, NotASpan, Span};
 pub use tables::{Answer, LeftOut, Tables};
+pub use verify::{Books, Check, Finding, Grade, TableBooks, VERIFY_STEPS};

@@ -15,9 +15,10 @@ async fn main() -> ExitCode {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::NothingFound) => ExitCode::from(3),
         Ok(Ended::LeftOut) => ExitCode::from(4),
+        Ok(Ended::OutOfBalance) => ExitCode::from(5),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            let code = if matches!(error, AnalyticsError::NoLakeGiven) { 2 } else { 1 };
+            let code = if matches!(error, AnalyticsError::NoLakeGiven | AnalyticsError::Span(_)) { 2 } else { 1 };
             // Nobody is left to tell when standard error is closed; the exit code still says it.
             let _ = writeln!(io::stderr(), "error: {}", chain(&error));
             ExitCode::from(code)
@@ -25,12 +26,13 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The only place that looks at the environment and the terminal.
+/// The only place that looks at the environment, the terminal and the clock.
 fn surroundings() -> Surroundings {
     let terminal = io::stdout().is_terminal();
     let width = || comfy_table::Table::new().width().map(|columns| usize::from(columns).max(40));
     Surroundings {
         audit_bucket: std::env::var("AUDIT_BUCKET").ok().filter(|bucket| !bucket.is_empty()),
+        now: chrono::Utc::now(),
         terminal_width: terminal.then(width).flatten(),
         colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }

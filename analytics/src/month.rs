@@ -1,9 +1,9 @@
-//! A calendar month, the unit of the report.
+//! A calendar month, the usual period of a report.
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{Datelike, Months, NaiveDate, Weekday};
+use chrono::{Datelike, Months, NaiveDate};
 
 /// A month of a year that the partition folders can name (0001 to 9999).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,17 +58,33 @@ impl Month {
         self.first.format("%b %Y").to_string()
     }
 
+    /// The month of a day.
+    pub(crate) fn of(day: NaiveDate) -> Month {
+        Month { first: day.with_day(1).unwrap_or(day) }
+    }
+
+    /// Its partitions.
+    pub(crate) fn partitions(self) -> lake::Within {
+        lake::Within::Month { year: self.first.year(), month: self.first.month() }
+    }
+
+    /// Its first day.
+    pub(crate) fn first(self) -> NaiveDate {
+        self.first
+    }
+
+    /// Its last day.
+    pub(crate) fn last(self) -> NaiveDate {
+        let next = self.first.checked_add_months(Months::new(1));
+        next.and_then(|next| next.pred_opt()).unwrap_or(self.first)
+    }
+
     /// The month before. The first month of year 1 has itself as the month before: there is no earlier folder name.
     pub fn before(self) -> Month {
         match self.first.checked_sub_months(Months::new(1)) {
             Some(first) if first.year() >= 1 => Month { first },
             _ => self,
         }
-    }
-
-    /// The weekday of a day of this month given as the partition value `05`.
-    pub fn weekday(self, day: &str) -> Option<Weekday> {
-        day.parse().ok().and_then(|day| self.first.with_day(day)).map(|date| date.weekday())
     }
 }
 
@@ -96,10 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_the_month_does_not_have_has_no_weekday() {
-        let february: Month = "2023-02".parse().unwrap();
-        assert_eq!(february.weekday("28"), Some(Weekday::Tue));
-        assert_eq!(february.weekday("29"), None);
-        assert_eq!(february.weekday("x"), None);
+    fn the_last_day_of_a_month_knows_leap_years() {
+        for (month, last) in [("2024-02", "2024-02-29"), ("2023-02", "2023-02-28"), ("2023-12", "2023-12-31")] {
+            assert_eq!(month.parse::<Month>().unwrap().last().to_string(), last);
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! The queries of the report, one `.sql` file each, in the dialect that DataFusion and Athena share.
 //!
-//! `facts.sql` reads the lake once for each month and counts violations by everything the report groups by.
+//! `facts.sql` reads the lake once for each period and counts violations by everything the report groups by.
 //! The sections then read `facts`, a table of counts, and never the lake again. Every query has a total order.
 
-use crate::month::Month;
+use crate::filter::Filter;
+use crate::span::Span;
 
-/// Which month a query is about.
+/// Which period a query is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Period {
-    /// The month of the report.
+    /// The period of the report.
     Now,
-    /// The month before it.
+    /// The period before it.
     Before,
 }
 
@@ -24,26 +25,59 @@ impl Period {
     }
 }
 
-/// Counts of violations by everything the report groups by. Needs [`for_month`].
+/// Counts of violations by everything the report groups by. Needs [`about`].
 pub(crate) const FACTS: &str = include_str!("queries/facts.sql");
 /// One row for each period that has violations.
 pub(crate) const SUMMARY: &str = include_str!("queries/summary.sql");
 /// One row for each day that has reported violations.
 pub(crate) const BY_DAY: &str = include_str!("queries/by_day.sql");
-/// One row for each rule of either month.
+/// One row for each rule of either period.
 pub(crate) const BY_RULE: &str = include_str!("queries/by_rule.sql");
-/// One row for each account of either month.
+/// One row for each account of either period.
 pub(crate) const BY_ACCOUNT: &str = include_str!("queries/by_account.sql");
 /// One row for each high-risk principal.
 pub(crate) const HIGH_RISK_PRINCIPALS: &str = include_str!("queries/high_risk_principals.sql");
-/// The most serious violations themselves. Needs [`for_month`].
+/// The most serious violations themselves. Needs [`about`].
 pub(crate) const MOST_SERIOUS: &str = include_str!("queries/most_serious.sql");
-/// One row for each suppression that held something back in either month.
+/// One row for each suppression that held something back in either period.
 pub(crate) const SUPPRESSIONS: &str = include_str!("queries/suppressions.sql");
-/// One row for each action of the remediator. Needs [`for_month`].
+/// One row for each action of the remediator. Needs [`about`].
 pub(crate) const REMEDIATION: &str = include_str!("queries/remediation.sql");
 
-/// The query about one month. A [`Month`] is digits only, so nothing can be injected.
-pub(crate) fn for_month(query: &str, month: Month, period: Period) -> String {
-    query.replace("{year}", &month.year()).replace("{month}", &month.month()).replace("{period}", period.name())
+/// Changes of each day that granted new access.
+pub(crate) const GRANTED: &str = include_str!("queries/granted.sql");
+/// Of these, the ones that a repair took back. Needs [`about`].
+pub(crate) const TAKEN_BACK: &str = include_str!("queries/taken_back.sql");
+/// Repairs by the time they took. Needs [`about`].
+pub(crate) const REPAIR_TIMES: &str = include_str!("queries/repair_times.sql");
+
+/// The query about one period and what the filter lets through: `{violations}` and `{repairs}` become conditions.
+pub(crate) fn about(query: &str, span: Span, filter: &Filter, period: Period) -> String {
+    let filled = |name: &str| match name {
+        "period" => period.name().to_owned(),
+        "repairs" => format!("{}{}", span.condition(), filter.of_repairs()),
+        _ => format!("{}{}", span.condition(), filter.of_violations()),
+    };
+    fill(query, filled)
+}
+
+/// A query with its names in braces filled in, in one pass, so that braces in a value stay what they are.
+pub(crate) fn fill(query: &str, value: impl Fn(&str) -> String) -> String {
+    // Every second part stands in braces.
+    let parts = query.split(['{', '}']).enumerate();
+    parts.map(|(place, part)| if place % 2 == 0 { part.to_owned() } else { value(part) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_the_filter_is_never_filled_in_itself() {
+        let filter = Filter { rules: vec!["{violations}".to_owned()], ..Filter::default() };
+        let month: crate::month::Month = "2024-01".parse().unwrap();
+        let sql = about("WHERE {repairs} AND {violations}", month.into(), &filter, Period::Now);
+        let condition = "year = '2024' AND month = '01' AND (rule_name IN ('{violations}'))";
+        assert_eq!(sql, format!("WHERE {condition} AND {condition}"));
+    }
 }

@@ -1,55 +1,64 @@
-//! The monthly report as data. Rendering it is the business of [`crate::render`].
+//! The report as data. Reading it is the business of [`crate::sections`], rendering it of [`crate::render`].
 
-use std::collections::BTreeMap;
-
-use schemas::{REMEDIATION_LOGS, VIOLATIONS};
 use serde::{Deserialize, Serialize};
 
-use crate::error::AnalyticsError;
-use crate::month::Month;
-use crate::queries::{self, Period};
-use crate::tables::{LeftOut, Tables};
+use crate::filter::Filter;
+use crate::span::Span;
+use crate::tables::LeftOut;
 
-/// Everything the report says about one month. Serialized, this is the JSON report.
+/// Everything the report says about one period. Serialized, this is the JSON report.
 ///
 /// A violation is a row of `violations` after duplicates are dropped. It is *reported* unless a suppression held it
 /// back; a reported one whose call failed is also an *attempt*. Sections count reported violations unless they say
-/// otherwise. `…_before` is the same number for the month before.
+/// otherwise. `…_before` is the same number for the period before: the month before a month, else as many days.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// `2024-01`.
+    /// The period.
+    #[serde(skip)]
+    pub span: Span,
+    /// The period as `2024-01`, or `2024-01-05/2024-02-03` when it is no month.
     pub month: String,
-    /// `2023-12`.
+    /// The period before in the same form.
     pub month_before: String,
+    /// First day, `2024-01-01`.
+    pub from: String,
+    /// Last day.
+    pub to: String,
+    /// What a violation must have to be counted.
+    pub filter: Filter,
     /// The lake as the caller named it.
     pub lake: String,
-    /// True when there is neither a violation nor an attempt of the remediator in the month.
+    /// True when there is neither a violation nor an attempt of the remediator in the period.
     pub empty: bool,
     /// Months the lake has folders for.
     pub months_in_lake: Vec<String>,
     /// Files that could not be read and are not part of any number.
     pub left_out: Vec<LeftOut>,
-    /// Totals of the month.
+    /// Totals of the period.
     pub summary: Totals,
-    /// Totals of the month before.
+    /// Totals of the period before.
     pub summary_before: Totals,
     /// Days with reported violations.
     pub by_day: Vec<Day>,
     /// The violations to look at first, at most 30, at most 3 for each rule.
     pub most_serious: Vec<Serious>,
-    /// Rules that matched in either month.
+    /// Rules that matched in either period.
     pub by_rule: Vec<Rule>,
-    /// Accounts with reported violations in either month.
+    /// Accounts with reported violations in either period.
     pub by_account: Vec<Account>,
     /// Principals with more than 3 violations or more than 2 rules.
     pub high_risk_principals: Vec<Principal>,
-    /// Suppressions that held something back in either month.
+    /// Suppressions that held something back in either period.
     pub suppressions: Vec<Suppression>,
     /// Attempts of the remediator by action.
     pub remediation: Vec<Remediation>,
+    /// Repairs by the time they took.
+    pub repair_times: Vec<RepairTime>,
+    /// Days on which access grew.
+    pub privilege: Vec<Privilege>,
 }
 
-/// Totals of one month.
+/// Totals of one period.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the severities speak for themselves
 pub struct Totals {
@@ -79,7 +88,7 @@ pub struct Totals {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Day {
-    /// `05`.
+    /// `2024-01-05`.
     pub day: String,
     pub violations: i64,
     pub critical: i64,
@@ -113,13 +122,13 @@ pub struct Serious {
     pub evidence: String,
 }
 
-/// How a rule compares with the month before.
+/// How a rule compares with the period before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Novelty {
-    /// Matched in the month but not in the month before.
+    /// Matched in the period but not in the period before.
     New,
-    /// Matched in the month before but not in the month.
+    /// Matched in the period before but not in the period.
     Vanished,
 }
 
@@ -137,7 +146,7 @@ pub struct Rule {
     pub suppressed_before: i64,
     /// Different accounts.
     pub accounts: i64,
-    /// Absent when it matched in both months, or when the month before has no violations at all.
+    /// Absent when it matched in both periods, or when the period before has no violations at all.
     #[serde(skip_deserializing)]
     pub novelty: Option<Novelty>,
 }
@@ -205,170 +214,22 @@ pub struct Remediation {
     pub mean_seconds_to_repair: Option<f64>,
 }
 
-#[derive(Deserialize)]
-struct PeriodTotals {
-    period: String,
-    #[serde(flatten)]
-    totals: Totals,
+/// Repairs that took no longer than this, and longer than the step before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairTime {
+    /// `10 s`, `1 min`, `5 min`, `1 h`, `1 day` or `longer`.
+    pub within: String,
+    /// Number of repairs.
+    pub repairs: i64,
 }
 
-#[derive(Default, Deserialize)]
-struct RemediationRow {
-    remediation_action: String,
-    total_attempts: i64,
-    successful: i64,
-    repaired: i64,
-    dry_runs: i64,
-    undone: i64,
-    skipped: i64,
-    failed: i64,
-    seconds: i64,
-}
-
-/// Queries a report takes, for a progress bar.
-pub const STEPS: u64 = 11;
-
-impl Report {
-    /// Reads one month and the month before it. `step` is called after every query.
-    pub async fn read(
-        tables: &mut Tables,
-        lake: &str,
-        month: Month,
-        step: &mut dyn FnMut(),
-    ) -> Result<Report, AnalyticsError> {
-        loop {
-            let known = tables.left_out().len();
-            let report = Self::read_once(tables, lake, month, step).await?;
-            // A file that a later section found broken is in the numbers of the earlier ones: count again without it.
-            if report.left_out.len() == known {
-                return Ok(report);
-            }
-        }
-    }
-
-    async fn read_once(
-        tables: &mut Tables,
-        lake: &str,
-        month: Month,
-        step: &mut dyn FnMut(),
-    ) -> Result<Report, AnalyticsError> {
-        let mut sections = Sections { tables, month, step };
-        sections.facts().await?;
-        let (summary, summary_before) = sections.totals().await?;
-        let by_rule = sections.rules(summary_before != Totals::default()).await?;
-        let remediation = sections.remediation().await?;
-        let report = Report {
-            month: month.to_string(),
-            month_before: month.before().to_string(),
-            lake: lake.to_owned(),
-            empty: summary.violations == 0 && remediation.iter().all(|action| action.total_attempts == 0),
-            by_day: sections.rows(queries::BY_DAY).await?,
-            most_serious: sections.rows(&queries::for_month(queries::MOST_SERIOUS, month, Period::Now)).await?,
-            by_rule,
-            by_account: sections.rows(queries::BY_ACCOUNT).await?,
-            high_risk_principals: sections.rows(queries::HIGH_RISK_PRINCIPALS).await?,
-            suppressions: sections.rows(queries::SUPPRESSIONS).await?,
-            remediation,
-            summary,
-            summary_before,
-            months_in_lake: months(sections.tables).await?,
-            left_out: sections.tables.left_out(),
-        };
-        let files_opened = sections.tables.opened().len();
-        tracing::info!(%month, files_opened, files_left_out = report.left_out.len(), "report read");
-        Ok(report)
-    }
-}
-
-/// The months for which the lake has violations or attempts of the remediator.
-async fn months(tables: &Tables) -> Result<Vec<String>, AnalyticsError> {
-    let mut months = tables.months(&VIOLATIONS).await?;
-    months.extend(tables.months(&REMEDIATION_LOGS).await?);
-    months.sort();
-    months.dedup();
-    Ok(months.iter().map(Month::to_string).collect())
-}
-
-/// Runs the queries of one report.
-struct Sections<'a> {
-    tables: &'a mut Tables,
-    month: Month,
-    step: &'a mut dyn FnMut(),
-}
-
-impl Sections<'_> {
-    async fn rows<T: serde::de::DeserializeOwned>(&mut self, sql: &str) -> Result<Vec<T>, AnalyticsError> {
-        let rows = self.tables.rows(sql).await?;
-        (self.step)();
-        Ok(rows)
-    }
-
-    /// Reads both months from the lake, once, into the table of counts.
-    async fn facts(&mut self) -> Result<(), AnalyticsError> {
-        let mut answers = Vec::with_capacity(2);
-        for (month, period) in [(self.month, Period::Now), (self.month.before(), Period::Before)] {
-            answers.push(self.tables.query(&queries::for_month(queries::FACTS, month, period)).await?);
-            (self.step)();
-        }
-        self.tables.keep("facts", answers)
-    }
-
-    async fn totals(&mut self) -> Result<(Totals, Totals), AnalyticsError> {
-        let rows: Vec<PeriodTotals> = self.rows(queries::SUMMARY).await?;
-        let mut by_period: BTreeMap<String, Totals> = rows.into_iter().map(|row| (row.period, row.totals)).collect();
-        let mut of = |period: Period| by_period.remove(period.name()).unwrap_or_default();
-        Ok((of(Period::Now), of(Period::Before)))
-    }
-
-    /// Rules; marked as new or vanished only when there is a month before to compare with.
-    async fn rules(&mut self, comparable: bool) -> Result<Vec<Rule>, AnalyticsError> {
-        let mut rules: Vec<Rule> = self.rows(queries::BY_RULE).await?;
-        for rule in &mut rules {
-            let now = rule.violations + rule.suppressed;
-            let before = rule.violations_before + rule.suppressed_before;
-            rule.novelty = match (now, before) {
-                (_, 0) if comparable => Some(Novelty::New),
-                (0, _) => Some(Novelty::Vanished),
-                _ => None,
-            };
-        }
-        Ok(rules)
-    }
-
-    async fn remediation(&mut self) -> Result<Vec<Remediation>, AnalyticsError> {
-        let now = queries::for_month(queries::REMEDIATION, self.month, Period::Now);
-        let before = queries::for_month(queries::REMEDIATION, self.month.before(), Period::Before);
-        let mut actions: BTreeMap<String, (Option<RemediationRow>, i64)> = BTreeMap::new();
-        for row in self.rows::<RemediationRow>(&now).await? {
-            actions.insert(row.remediation_action.clone(), (Some(row), 0));
-        }
-        for row in self.rows::<RemediationRow>(&before).await? {
-            actions.entry(row.remediation_action).or_default().1 = row.total_attempts;
-        }
-        Ok(actions.into_iter().map(|(action, (now, before))| Remediation::of(action, now, before)).collect())
-    }
-}
-
-impl Remediation {
-    fn of(action: String, now: Option<RemediationRow>, before: i64) -> Remediation {
-        let now = now.unwrap_or_default();
-        Remediation {
-            remediation_action: action,
-            total_attempts: now.total_attempts,
-            total_attempts_before: before,
-            successful: now.successful,
-            success_rate: ratio(now.successful.saturating_mul(100), now.total_attempts).unwrap_or(0.0),
-            repaired: now.repaired,
-            dry_runs: now.dry_runs,
-            undone: now.undone,
-            skipped: now.skipped,
-            failed: now.failed,
-            mean_seconds_to_repair: ratio(now.seconds, now.repaired),
-        }
-    }
-}
-
-/// The quotient with one decimal; none when there is nothing to divide by.
-fn ratio(part: i64, whole: i64) -> Option<f64> {
-    (whole != 0).then(|| (part as f64 / whole as f64 * 10.0).round() / 10.0)
+/// How access grew on one day: changes granted what was not granted before, and repairs took some of it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Privilege {
+    /// `2024-01-05`, the day of the change.
+    pub day: String,
+    /// Reported changes that granted new access.
+    pub granted: i64,
+    /// Those of them that were repaired since, and stayed repaired.
+    pub taken_back: i64,
 }

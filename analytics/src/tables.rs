@@ -4,7 +4,7 @@
 //! people query, the same text as in Athena. `audit_log` has no view: its rows are counted, repeats and all. A condition
 //! on `year`, `month` or `day` reaches the listing, so that other partitions are never opened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::AnalyticsError;
-use crate::files;
+use crate::files::{self, Fault};
 use crate::month::Month;
 use crate::reading::ReadOnly;
 use crate::statement;
@@ -35,6 +35,9 @@ const STORE: &str = "lake://audit/";
 
 /// Memory for the footers of the files of one run, so that a footer is read once.
 const FOOTER_CACHE_BYTES: usize = 256 << 20;
+
+/// Times a query is planned again because of one and the same file that is listed and not there. Then it is left out.
+const PLANS: usize = 5;
 
 /// A file that is not part of the answers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -60,6 +63,8 @@ pub struct Tables {
     store: Arc<ReadOnly>,
     checked: BTreeSet<Path>,
     left_out: Vec<LeftOut>,
+    /// How often the current query met a file that was removed before it was read.
+    gone: BTreeMap<Path, usize>,
 }
 
 impl Tables {
@@ -74,14 +79,16 @@ impl Tables {
                 ctx.sql(&view).await?;
             }
         }
-        Ok(Tables { ctx, store, checked: BTreeSet::new(), left_out: Vec::new() })
+        Ok(Tables { ctx, store, checked: BTreeSet::new(), left_out: Vec::new(), gone: BTreeMap::new() })
     }
 
     /// Answers one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE.
     ///
     /// A file of the answer that cannot be read is left out and the query is planned again; each round leaves out at
-    /// least one file more, so this ends.
+    /// least one file more, so this ends. When compaction removed a file between listing and reading, its rows are in
+    /// another one: the query is planned again, too.
     pub async fn query(&mut self, sql: &str) -> Result<Answer, AnalyticsError> {
+        self.gone.clear();
         loop {
             let plan = self.plan(sql).await?;
             let files = files::of_plan(&plan);
@@ -117,6 +124,21 @@ impl Tables {
         self.ctx.deregister_table(name)?;
         self.ctx.register_table(name, Arc::new(MemTable::try_new(schema, parts)?))?;
         Ok(())
+    }
+
+    /// Decodes every file that a query would read, so that those that cannot be read are left out. Answers the columns
+    /// of the others.
+    pub(crate) async fn verify(&mut self, sql: &str) -> Result<Vec<(String, Vec<String>)>, AnalyticsError> {
+        self.gone.clear();
+        loop {
+            let files = files::of_plan(&self.plan(sql).await?);
+            if self.check(&files).await? || self.find_unreadable(&files).await? {
+                continue;
+            }
+            let cache = self.ctx.runtime_env().cache_manager.get_file_metadata_cache();
+            let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
+            return Ok(files::columns(&store, &cache, &files).await);
+        }
     }
 
     /// The months for which the lake has a folder of this table, oldest first.
@@ -156,28 +178,41 @@ impl Tables {
         frame.create_physical_plan().await.map_err(|e| statement::explain(sql, e))
     }
 
-    /// Reads the footers of files not seen before. True when one of them had to be left out.
+    /// Reads the footers of files not seen before. True when the query has to be planned again.
     async fn check(&mut self, files: &[ObjectMeta]) -> Result<bool, AnalyticsError> {
         let new: Vec<_> = files.iter().filter(|file| !self.checked.contains(&file.location)).cloned().collect();
         let cache = self.ctx.runtime_env().cache_manager.get_file_metadata_cache();
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
         let mut faults = files::check_footers(&store, &cache, &new).await?;
-        let empty = self.store.take_empty().into_iter().map(|path| (path, files::EMPTY.to_owned()));
+        let empty = self.store.take_empty().into_iter().map(|path| (path, Fault::Broken(files::EMPTY.to_owned())));
         faults.extend(empty);
         self.checked.extend(new.into_iter().map(|file| file.location));
-        Ok(self.leave_out(faults))
+        Ok(self.settle(faults))
     }
 
-    /// Decodes every file of a failed query. True when one of them had to be left out.
+    /// Decodes every file of a failed query. True when the query has to be planned again.
     async fn find_unreadable(&mut self, files: &[ObjectMeta]) -> Result<bool, AnalyticsError> {
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
         let faults = files::decode(&store, files).await?;
-        Ok(self.leave_out(faults))
+        Ok(self.settle(faults))
     }
 
-    fn leave_out(&mut self, faults: Vec<(Path, String)>) -> bool {
+    /// Leaves out what is broken. True when the query has to be planned again.
+    fn settle(&mut self, faults: Vec<(Path, Fault)>) -> bool {
         let any = !faults.is_empty();
-        for (path, reason) in faults {
+        for (path, fault) in faults {
+            let reason = match fault {
+                Fault::Gone => {
+                    let times = self.gone.entry(path.clone()).or_default();
+                    *times += 1;
+                    if *times < PLANS {
+                        self.checked.remove(&path);
+                        continue;
+                    }
+                    "it is listed and not there".to_owned()
+                }
+                Fault::Broken(reason) => reason,
+            };
             tracing::warn!(file = %path, reason, "file left out");
             self.left_out.push(LeftOut { file: path.to_string(), reason });
             self.store.leave_out(path);

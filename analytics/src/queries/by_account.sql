@@ -1,4 +1,4 @@
--- Every account with reported violations in either month.
+-- Every account with reported violations in either period.
 WITH by_principal AS (
     SELECT
         account_id,

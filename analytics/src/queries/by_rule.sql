@@ -1,5 +1,5 @@
--- Every rule of either month. The severity is the highest the rule had in the month of the report, or, when it did
--- not match there, in the month before.
+-- Every rule of either period. The severity is the highest the rule had in the period of the report, or, when it did
+-- not match there, in the period before.
 WITH by_account AS (
     SELECT
         rule_name,

@@ -1,8 +1,8 @@
--- Violations of one month, counted by everything the report groups by. Columns of which files of other writers may
+-- Violations of one period, counted by everything the report groups by. Columns of which files of other writers may
 -- have no value get one, so that no violation falls out of a section.
 SELECT
     '{period}' AS period,
-    day,
+    year || '-' || month || '-' || day AS day,
     COALESCE(rule_name, '(not given)') AS rule_name,
     severity,
     CASE severity WHEN 'CRITICAL' THEN 4 WHEN 'HIGH' THEN 3 WHEN 'MEDIUM' THEN 2 ELSE 1 END AS severity_rank,
@@ -15,8 +15,10 @@ SELECT
     COALESCE(new_access, false) AS new_access,
     COUNT(*) AS violations
 FROM violations
-WHERE year = '{year}' AND month = '{month}'
+WHERE {violations}
 GROUP BY
+    year,
+    month,
     day,
     COALESCE(rule_name, '(not given)'),
     severity,

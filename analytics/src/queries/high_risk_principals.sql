@@ -1,4 +1,4 @@
--- Principals with more than 3 reported violations or more than 2 rules in the month, with the number of source
+-- Principals with more than 3 reported violations or more than 2 rules in the period, with the number of source
 -- addresses they used.
 WITH by_rule AS (
     SELECT

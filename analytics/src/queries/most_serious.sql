@@ -28,7 +28,7 @@ WITH ranked AS (
                 violation_id
         ) AS place
     FROM violations
-    WHERE year = '{year}' AND month = '{month}' AND NOT COALESCE(suppressed, false)
+    WHERE {violations} AND NOT COALESCE(suppressed, false)
 )
 SELECT
     violation_id,

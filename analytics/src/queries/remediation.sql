@@ -16,6 +16,6 @@ SELECT
         END
     ) AS seconds
 FROM remediation_logs
-WHERE year = '{year}' AND month = '{month}'
+WHERE {repairs}
 GROUP BY remediation_action
 ORDER BY remediation_action

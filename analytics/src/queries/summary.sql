@@ -1,4 +1,4 @@
--- Totals of each month. Counts of distinct things are taken in two steps: one COUNT(DISTINCT ...) over many groups
+-- Totals of each period. Counts of distinct things are taken in two steps: one COUNT(DISTINCT ...) over many groups
 -- is far slower and hungrier.
 WITH totals AS (
     SELECT

@@ -65,6 +65,7 @@ pub(crate) fn csv(report: &Report) -> String {
     tidy.principals(report);
     tidy.suppressions(report);
     tidy.remediation(report);
+    tidy.privilege(report);
     tidy.out
 }
 
@@ -111,10 +112,10 @@ impl<'a> Tidy<'a> {
 
     fn days(&mut self, report: &Report) {
         for day in &report.by_day {
-            let date = format!("{}-{}", self.now, day.day);
+            let date = day.day.as_str();
             let counts = [("CRITICAL", day.critical), ("HIGH", day.high), ("MEDIUM", day.medium), ("LOW", day.low)];
             for (severity, value) in counts {
-                self.value(["by_day", &date, severity, "violations", self.now], value);
+                self.value(["by_day", date, severity, "violations", self.now], value);
             }
         }
     }
@@ -190,6 +191,16 @@ impl<'a> Tidy<'a> {
             if let Some(seconds) = action.mean_seconds_to_repair {
                 self.value(["remediation", key, "", "mean_seconds_to_repair", self.now], seconds);
             }
+        }
+    }
+
+    fn privilege(&mut self, report: &Report) {
+        for time in &report.repair_times {
+            self.value(["repair_times", &time.within, "", "repairs", self.now], time.repairs);
+        }
+        for day in &report.privilege {
+            self.value(["privilege", &day.day, "", "granted", self.now], day.granted);
+            self.value(["privilege", &day.day, "", "taken_back", self.now], day.taken_back);
         }
     }
 }

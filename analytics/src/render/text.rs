@@ -2,16 +2,19 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::month::Month;
-use crate::plain::{fit, plain, width, wrap};
+use super::buckets::{Buckets, Step};
+use crate::plain::{fit, width, wrap};
 use crate::report::{Novelty, Report, Serious};
+use crate::tables::LeftOut;
 
 /// Widest line, in cells.
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 /// Rows of a section before the rest is only counted; the other formats have all of them.
 const ROWS: usize = 20;
 /// Violations described in full.
 const DESCRIBED: usize = 10;
+/// Cells of a line that describes a violation, next to its name.
+const DETAIL: usize = WIDTH - 18;
 /// Cells of the longest bar.
 const BAR: usize = 30;
 
@@ -24,55 +27,56 @@ pub(crate) enum Paint {
     Colour,
 }
 
-/// The report as text. `month` is the month of the report.
-pub(crate) fn text(report: &Report, month: Month, paint: Paint) -> String {
+/// The report as text.
+pub(crate) fn text(report: &Report, paint: Paint) -> String {
     let mut page = Page { out: String::new(), paint };
-    page.title(report, month);
+    page.title(report);
     if report.empty {
-        page.nothing(report, month);
+        page.nothing(report);
     } else {
-        page.summary(report, month);
-        page.days(report, month);
+        page.summary(report);
+        page.days(report);
         page.most_serious(report);
-        page.rules(report, month);
-        page.accounts(report, month);
-        page.principals(report, month);
-        page.suppressions(report, month);
+        page.rules(report);
+        page.accounts(report);
+        page.principals(report);
+        page.suppressions(report);
         page.remediation(report);
     }
-    page.left_out(report);
+    page.left_out(&report.left_out);
     page.out
 }
 
-struct Page {
-    out: String,
-    paint: Paint,
+/// A page of text under construction.
+pub(super) struct Page {
+    pub(super) out: String,
+    pub(super) paint: Paint,
 }
 
-/// A line of a table: cells, the first aligned left, numbers right.
-type Row = Vec<Cell>;
+/// A line of a table.
+pub(super) type Row = Vec<Cell>;
 
 impl Page {
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         self.out.push_str(text.trim_end());
         self.out.push('\n');
     }
 
-    fn bold(&self, text: &str) -> String {
+    pub(super) fn bold(&self, text: &str) -> String {
         match self.paint {
             Paint::Plain => text.to_owned(),
             Paint::Colour => format!("\u{1b}[1m{text}\u{1b}[0m"),
         }
     }
 
-    fn heading(&mut self, title: &str, note: &str) {
+    pub(super) fn heading(&mut self, title: &str, note: &str) {
         let title = self.bold(title);
         self.line("");
         self.line(&format!("{title}  {note}"));
     }
 
     /// A table of at most [`ROWS`] rows, indented. `left` names the columns aligned left.
-    fn table(&mut self, header: &[&str], left: &[usize], mut rows: Vec<Row>) {
+    pub(super) fn table(&mut self, header: &[&str], left: &[usize], mut rows: Vec<Row>) {
         let more = rows.len().saturating_sub(ROWS);
         rows.truncate(ROWS);
         self.whole_table(header, left, rows);
@@ -102,15 +106,20 @@ impl Page {
         }
     }
 
-    fn title(&mut self, report: &Report, month: Month) {
-        let title = self.bold(&format!("IAM policy violations in {}", month.name()));
+    fn title(&mut self, report: &Report) {
+        let title = self.bold(&format!("IAM policy violations in {}", report.span.name()));
         self.line(&title);
-        self.line(&format!("Lake {}, compared with {}", fit(&report.lake, 60), month.before().name()));
+        self.line(&format!("Lake {}, compared with {}", fit(&report.lake, 50), report.span.before().name()));
+        for filter in report.filter.described() {
+            for line in wrap(&format!("Only {filter}"), WIDTH, 3) {
+                self.line(&line);
+            }
+        }
     }
 
-    fn nothing(&mut self, report: &Report, month: Month) {
+    fn nothing(&mut self, report: &Report) {
         self.line("");
-        self.line(&format!("Nothing is recorded for {}: no violation and no repair.", month.name()));
+        self.line(&format!("Nothing is recorded for {}: no violation and no repair.", report.span.name()));
         match report.months_in_lake.as_slice() {
             [] => self
                 .line("This lake holds no month at all. Is it the right folder, and has the detector written to it?"),
@@ -122,7 +131,7 @@ impl Page {
         }
     }
 
-    fn summary(&mut self, report: &Report, month: Month) {
+    fn summary(&mut self, report: &Report) {
         let (now, before) = (&report.summary, &report.summary_before);
         let lines = [
             ("Violations", now.violations, before.violations),
@@ -142,27 +151,34 @@ impl Page {
             vec![Cell::new(name), Cell::new(now), Cell::new(before), Cell::new(change(now, before))]
         };
         self.heading("Summary", "");
-        let header = ["", &month.short_name(), &month.before().short_name(), "Change"];
+        let header = ["", &report.span.short_name(), &report.span.short_name_before(), "Change"];
         self.table(&header, &[0], lines.into_iter().map(row).collect());
     }
 
-    fn days(&mut self, report: &Report, month: Month) {
-        let most = report.by_day.iter().map(|day| day.violations).max().unwrap_or(0);
+    fn days(&mut self, report: &Report) {
+        let buckets = Buckets::of_violations(report);
+        let rows = buckets.rows().iter().filter(|(_, counts)| counts.iter().any(|count| *count != 0));
+        let rows: Vec<(String, [i64; 4], i64)> =
+            rows.map(|(first, counts)| (buckets.name(first), *counts, counts.iter().sum())).collect();
+        let most = rows.iter().map(|(_, _, total)| *total).max().unwrap_or(0);
         if most == 0 {
             return;
         }
-        self.heading("By day", "days without a reported violation are left out");
-        let rows = report.by_day.iter().map(|day| {
-            let weekday = month.weekday(&day.day).map(|weekday| weekday.to_string()).unwrap_or_default();
-            let counts = [day.violations, day.critical, day.high, day.medium, day.low];
-            let date = format!("{weekday} {}-{}", report.month, fit(&day.day, 2));
-            let mut row = vec![Cell::new(date)];
+        let unit = buckets.step().name();
+        self.heading(&format!("By {unit}"), &format!("{unit}s without a reported violation are left out"));
+        let rows = rows.into_iter().map(|(name, counts, total)| {
+            let mut row = vec![Cell::new(fit(&name, 20)), count(total)];
             row.extend(counts.into_iter().map(count));
-            row.push(Cell::new(bar(day.violations, most)).fg(Color::Blue));
+            row.push(Cell::new(bar(total, most)).fg(Color::Blue));
             row
         });
-        let header = ["Day", "Total", "Critical", "High", "Medium", "Low", ""];
-        // A month has at most 31 days: all of them are shown.
+        let head = match buckets.step() {
+            Step::Day => "Day",
+            Step::Week => "Week from",
+            Step::Month => "Month",
+        };
+        let header = [head, "Total", "Critical", "High", "Medium", "Low", ""];
+        // There are never more than Buckets::MOST of them: all are shown.
         self.whole_table(&header, &[0, 6], rows.collect());
     }
 
@@ -181,29 +197,38 @@ impl Page {
         }
     }
 
-    fn violation(&mut self, violation: &Serious) {
+    pub(super) fn violation(&mut self, violation: &Serious) {
         let severity = self.severity_text(&violation.severity);
         let time = violation.event_time.replace('T', " ").replace('Z', "");
         let account = fit(&violation.account_id, 14);
         self.line(&format!("  {severity}  {}  {}  account {account}", fit(&time, 23), fit(&violation.rule_name, 44)));
-        let from = violation.source_ip_address.as_deref().map(|address| format!(" from {}", fit(address, 40)));
-        let from = from.unwrap_or_default();
-        let room = WIDTH - 18 - width(&from);
-        self.line(&format!("            who   {}{from}", fit(&violation.principal, room)));
-        let target_type =
-            violation.target_type.as_deref().map(|kind| format!("{} ", fit(kind, 16))).unwrap_or_default();
+        let from = violation.source_ip_address.as_deref().map(|address| format!("from {}", fit(address, DETAIL)));
+        self.detail("who", &violation.principal, from);
+        let kind = violation.target_type.as_deref().map(|kind| format!("{kind} ")).unwrap_or_default();
         let target = violation.target.as_deref().or(violation.policy_arn.as_deref());
-        let target = target.map(|target| format!(" on {target_type}{}", plain(target))).unwrap_or_default();
+        let target = target.map(|target| format!(" on {kind}{target}")).unwrap_or_default();
         let failed = match (violation.outcome.as_str(), violation.error_code.as_deref()) {
-            ("failure", Some(code)) => format!(" (failed: {})", fit(code, 24)),
-            ("failure", None) => " (failed)".to_owned(),
-            _ => String::new(),
+            ("failure", Some(code)) => Some(format!("(failed: {})", fit(code, DETAIL - 10))),
+            ("failure", None) => Some("(failed)".to_owned()),
+            _ => None,
         };
-        let what = format!("{}{target}", violation.event_name);
-        self.line(&format!("            what  {}{failed}", fit(&what, WIDTH - 18 - width(&failed))));
-        let may = if violation.certainty == "may" { " (if its conditions are met)" } else { "" };
-        for (place, line) in wrap(&format!("{}{may}", violation.evidence), WIDTH - 18, 3).iter().enumerate() {
-            let name = if place == 0 { "why" } else { "" };
+        self.detail("what", &format!("{}{target}", violation.event_name), failed);
+        let may = (violation.certainty == "may").then(|| "(if its conditions are met)".to_owned());
+        self.detail("why", &violation.evidence, may);
+    }
+
+    /// A named text of at most three lines, then what belongs to it, on the same line where it fits.
+    pub(super) fn detail(&mut self, name: &str, text: &str, then: Option<String>) {
+        let mut lines = wrap(text, DETAIL, 3);
+        if let (Some(then), Some(last)) = (then, lines.last_mut()) {
+            if width(last) + 1 + width(&then) <= DETAIL {
+                last.push_str(&format!(" {then}"));
+            } else {
+                lines.push(then);
+            }
+        }
+        for (place, line) in lines.iter().enumerate() {
+            let name = if place == 0 { name } else { "" };
             self.line(&format!("            {name:<6}{line}"));
         }
     }
@@ -219,7 +244,7 @@ impl Page {
         }
     }
 
-    fn rules(&mut self, report: &Report, month: Month) {
+    fn rules(&mut self, report: &Report) {
         self.heading("By rule", "");
         let rows = report.by_rule.iter().map(|rule| {
             let mark = match rule.novelty {
@@ -238,12 +263,12 @@ impl Page {
                 Cell::new(mark).fg(Color::Cyan),
             ]
         });
-        let before = month.before().short_name();
+        let before = report.span.short_name_before();
         let header = ["Severity", "Rule", "Reported", &before, "Attempts", "Suppr.", "Accts", ""];
         self.table(&header, &[0, 1, 7], rows.collect());
     }
 
-    fn accounts(&mut self, report: &Report, month: Month) {
+    fn accounts(&mut self, report: &Report) {
         if report.by_account.is_empty() {
             return;
         }
@@ -257,12 +282,12 @@ impl Page {
             row.extend([account.critical, account.high, account.medium, account.low, account.principals].map(count));
             row
         });
-        let before = month.before().short_name();
+        let before = report.span.short_name_before();
         let header = ["Account", "Reported", &before, "Critical", "High", "Medium", "Low", "Principals"];
         self.table(&header, &[0], rows.collect());
     }
 
-    fn principals(&mut self, report: &Report, month: Month) {
+    fn principals(&mut self, report: &Report) {
         if report.high_risk_principals.is_empty() {
             return;
         }
@@ -274,12 +299,12 @@ impl Page {
             row.extend([principal.attempts, principal.rules, principal.source_addresses].map(count));
             row
         });
-        let before = month.before().short_name();
+        let before = report.span.short_name_before();
         let header = ["Severity", "Principal", "Reported", &before, "Attempts", "Rules", "Addr."];
         self.table(&header, &[0, 1], rows.collect());
     }
 
-    fn suppressions(&mut self, report: &Report, month: Month) {
+    fn suppressions(&mut self, report: &Report) {
         if report.suppressions.is_empty() {
             return;
         }
@@ -289,7 +314,11 @@ impl Page {
             let counts = [suppression.violations, suppression.violations_before, suppression.rules];
             std::iter::once(name).chain(counts.map(Cell::new)).collect()
         });
-        self.table(&["Suppression", &month.short_name(), &month.before().short_name(), "Rules"], &[0], rows.collect());
+        self.table(
+            &["Suppression", &report.span.short_name(), &report.span.short_name_before(), "Rules"],
+            &[0],
+            rows.collect(),
+        );
     }
 
     fn remediation(&mut self, report: &Report) {
@@ -309,13 +338,13 @@ impl Page {
         self.table(&header, &[0], rows.collect());
     }
 
-    fn left_out(&mut self, report: &Report) {
-        if report.left_out.is_empty() {
+    pub(super) fn left_out(&mut self, left_out: &[LeftOut]) {
+        if left_out.is_empty() {
             return;
         }
-        let note = format!("{} not part of any number above", report.left_out.len());
+        let note = format!("{} not part of any number above", left_out.len());
         self.heading("Files left out", &note);
-        for left_out in &report.left_out {
+        for left_out in left_out {
             for line in wrap(&format!("{}: {}", left_out.file, left_out.reason), WIDTH - 2, 4) {
                 self.line(&format!("  {line}"));
             }
@@ -323,7 +352,7 @@ impl Page {
     }
 }
 
-fn severity(severity: &str) -> Cell {
+pub(super) fn severity(severity: &str) -> Cell {
     let cell = Cell::new(fit(severity, 8));
     match severity {
         "CRITICAL" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
@@ -334,11 +363,11 @@ fn severity(severity: &str) -> Cell {
 }
 
 /// A count that leaves the eye alone when it is zero.
-fn count(count: i64) -> Cell {
+pub(super) fn count(count: i64) -> Cell {
     if count == 0 { Cell::new("·").add_attribute(Attribute::Dim) } else { Cell::new(count) }
 }
 
-fn change(now: i64, before: i64) -> String {
+pub(crate) fn change(now: i64, before: i64) -> String {
     match now - before {
         0 => "·".to_owned(),
         change if before == 0 => format!("{change:+}"),
@@ -354,7 +383,7 @@ fn bar(count: i64, most: i64) -> String {
 }
 
 /// Seconds in the two largest units that matter.
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as i64;
     match whole {
         ..60 => format!("{seconds:.1} s"),
@@ -369,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_given_in_numbers_and_percent_of_the_month_before() {
+    fn a_change_is_given_in_numbers_and_percent() {
         assert_eq!(change(12, 10), "+2 (+20 %)");
         assert_eq!(change(5, 10), "-5 (-50 %)");
         assert_eq!(change(7, 0), "+7");

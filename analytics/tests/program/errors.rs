@@ -98,7 +98,7 @@ fn a_reader_that_stops_reading_ends_the_program_quietly() {
 fn help_shows_examples_and_exit_codes() {
     let run = Fixture::empty().run(&["--help"]);
     assert_eq!(run.code, 0);
-    for text in ["analytics report --month 2024-01 --audit s3://", "Exit codes:", "4  done, but files", "--log-level"] {
+    for text in ["analytics report --last 90d --audit s3://", "Exit codes:", "4  done, but files", "--log-level"] {
         assert!(run.out.contains(text), "{text} is missing in\n{}", run.out);
     }
 }

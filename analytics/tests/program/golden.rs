@@ -19,12 +19,12 @@ fn expect(name: &str, actual: &str) {
 #[tokio::test]
 async fn the_report_is_as_expected_in_every_format_and_the_same_in_every_run() {
     let lake = Fixture::two_months().await;
-    for format in ["text", "json", "csv"] {
+    for (format, ending) in [("text", "txt"), ("json", "json"), ("csv", "csv"), ("markdown", "md"), ("html", "html")] {
         let args = ["report", "--month", "2024-01", "--audit", "audit", "--format", format];
         let run = lake.run(&args);
         assert_eq!((run.code, run.err.as_str()), (0, ""), "{format}");
         assert_eq!(lake.run(&args).out, run.out, "{format}");
-        expect(&format!("january.{}", if format == "text" { "txt" } else { format }), &run.out);
+        expect(&format!("january.{ending}"), &run.out);
     }
 }
 

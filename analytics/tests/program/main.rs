@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod broken_files;
+mod compact;
 mod errors;
 mod fixture;
 mod golden;
+mod principal;
+mod report;
 mod sql;
 mod tables;
+mod verify;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use analytics::{Answer, Report, STEPS, Tables};
+use analytics::{Answer, Asked, Month, Report, STEPS, Tables};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::parquet::arrow::ArrowWriter;
@@ -12,6 +12,10 @@ use crate::fixture::Fixture;
 
 fn shown(answer: &Answer) -> String {
     pretty_format_batches(&answer.batches).unwrap().to_string()
+}
+
+fn month(name: &str) -> Asked {
+    name.parse::<Month>().unwrap().into()
 }
 
 #[tokio::test]
@@ -88,10 +92,10 @@ async fn a_report_takes_as_many_steps_as_the_progress_bar_has_and_opens_both_mon
     let fixture = Fixture::two_months().await;
     let mut tables = Tables::open(&fixture.lake().await).await.unwrap();
     let mut steps = 0;
-    Report::read(&mut tables, "audit", "2024-01".parse().unwrap(), &mut || steps += 1).await.unwrap();
+    Report::read(&mut tables, "audit", &month("2024-01"), &mut || steps += 1).await.unwrap();
     assert_eq!(steps, STEPS);
     assert_eq!(tables.opened().len(), fixture.files("").len());
     let mut march = Tables::open(&fixture.lake().await).await.unwrap();
-    let report = Report::read(&mut march, "audit", "2024-03".parse().unwrap(), &mut || ()).await.unwrap();
+    let report = Report::read(&mut march, "audit", &month("2024-03"), &mut || ()).await.unwrap();
     assert_eq!((report.empty, march.opened()), (true, Vec::new()));
 }
