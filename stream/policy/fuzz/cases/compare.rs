@@ -1,5 +1,7 @@
 //! One input of `compare`: two documents, compared, and everything checked that must hold.
 
+use std::sync::LazyLock;
+
 use policy::{Answer, Comparer, Context, Decision, Kind, Policy, Relation, Request, decide};
 
 /// Entries the grammar chooses from: few, so that they meet.
@@ -95,8 +97,8 @@ fn check(answer: &Answer, less: &Policy, more: &Policy) {
                     "arn:aws:s3:r:1:a",
                     "arn:aws:s3:::bob/b",
                 ] {
-                    for context in contexts() {
-                        let request = Request { action, resource, caller: None, context: &context };
+                    for context in &*CONTEXTS {
+                        let request = Request { action, resource, caller: None, context };
                         let granted = |document| decide(document, &request) == Decision::Allow;
                         assert!(!granted(more) || granted(less), "missed {action} on {resource}");
                     }
@@ -107,7 +109,7 @@ fn check(answer: &Answer, less: &Policy, more: &Policy) {
     }
 }
 
-fn contexts() -> [Context; 5] {
+static CONTEXTS: LazyLock<[Context; 5]> = LazyLock::new(|| {
     let from = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Context>();
     [
         Context::new(),
@@ -116,7 +118,7 @@ fn contexts() -> [Context; 5] {
         from(&[("x:k", "b"), ("x:n", "3"), ("x:i", "10.1.1.1")]),
         from(&[("x:k", "z"), ("x:i", "192.0.2.1"), ("aws:username", "ab")]),
     ]
-}
+});
 
 /// A document of the grammar; bytes that run out count as 0.
 fn document(bytes: &mut dyn Iterator<Item = u8>) -> String {
