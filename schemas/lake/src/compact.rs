@@ -112,7 +112,7 @@ impl Lake {
 
     /// Writes the merged files of a partition, each with its manifest. Deletes nothing.
     ///
-    /// `now` begins the grace period. At most [`merge::GROUP_BYTES`] of decoded rows and one file more are in memory;
+    /// `now` begins the grace period. At most 128 MB of decoded rows and one file more are in memory;
     /// when a partition has more, it gets several merged files.
     pub async fn merge_partition(
         &self,
