@@ -3,6 +3,7 @@
 set -eu
 OUT=demo-out
 rm -rf "$OUT"
+mkdir -p "$OUT"
 
 step() {
   if [ -t 1 ]; then printf '\n\033[1m== %s\033[0m\n' "$1"; else printf '\n== %s\n' "$1"; fi
