@@ -31,8 +31,10 @@ impl Decision {
 pub struct Documents<'p> {
     /// Policies of the user or role and of its groups: they add up.
     pub identity: &'p [Policy],
-    /// Policy of the resource, in the same account: it adds to the identity policies.
+    /// Policy of the resource. In the caller's account it adds to the identity policies; across accounts both must allow.
     pub resource: Option<&'p Policy>,
+    /// Account that owns the resource, 12 digits; `None` for the caller's own.
+    pub resource_account: Option<&'p str>,
     /// Permissions boundary.
     pub boundary: Option<&'p Policy>,
     /// Organization policies, one list for each level from the root down: each level must allow.
@@ -57,23 +59,34 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
     decision
 }
 
-/// Decides by all documents of an account: deny anywhere wins, the boundary and every level of the
-/// organization must allow what identity or resource policy grants.
+/// Decides by all documents together: deny anywhere wins; the boundary and every level of the organization must
+/// allow what identity or resource policy grants; a user or role of another account needs both of these two.
 pub fn decide_together(documents: &Documents<'_>, request: &Request<'_>) -> Decision {
     let any = |policies: &[Policy]| {
         let decisions = policies.iter().map(|policy| decide(policy, request));
         decisions.fold(Decision::ImplicitDeny, either)
     };
     let resource = documents.resource.map_or(Decision::ImplicitDeny, |policy| decide(policy, request));
-    let mut decision = either(any(documents.identity), resource);
-    // A boundary limits what identity policies grant; a resource policy may name the principal itself.
+    let crosses = crosses_accounts(request.caller, documents.resource_account);
+    let join = if crosses { both } else { either };
+    let mut decision = join(any(documents.identity), resource);
+    // A boundary limits what identity policies grant; a resource policy of the same account may name the principal itself.
     if let Some(boundary) = documents.boundary {
-        decision = both(decision, either(decide(boundary, request), resource));
+        let bounded = decide(boundary, request);
+        decision = both(decision, if crosses { bounded } else { either(bounded, resource) });
     }
     for level in documents.organization {
         decision = both(decision, any(level));
     }
     decision
+}
+
+/// Whether a user or role asks for something of another account. Others have no identity policies that could allow.
+fn crosses_accounts(caller: Option<Caller<'_>>, owner: Option<&str>) -> bool {
+    match (caller, owner) {
+        (Some(Caller::Arn(arn)), Some(owner)) => arn.split(':').nth(4) != Some(owner),
+        _ => false,
+    }
 }
 
 fn either(left: Decision, right: Decision) -> Decision {
