@@ -252,7 +252,7 @@ impl Auditor<'_> {
             "days" => self.days(),
             "around" => self.around(),
             "raw" => physical_name(table),
-            "id" => table.id.to_owned(),
+            "id" => table.key().collect::<Vec<_>>().join(" || ' ' || "),
             _ => format!("\"{}\"", table.time),
         });
         self.tables.rows(&sql).await

@@ -50,6 +50,8 @@ pub struct Table {
     pub description: &'static str,
     /// The column that identifies a row; readers keep one row for each value.
     pub id: &'static str,
+    /// Columns that identify a row together with the id.
+    pub id_within: &'static [&'static str],
     /// The timestamp column that decides the partition and the order of rows.
     pub time: &'static str,
     /// Columns in file order.
@@ -59,6 +61,13 @@ pub struct Table {
     /// Columns that decide which of several copies of a row readers keep: the smallest, nulls last. What is still
     /// equal after these is decided by the object name.
     pub first_copy: &'static [&'static str],
+}
+
+impl Table {
+    /// The columns that together identify a row, the id first.
+    pub fn key(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.id).chain(self.id_within.iter().copied())
+    }
 }
 
 /// The partition columns of every table, strings with leading zeros, by event time in UTC.
@@ -79,6 +88,7 @@ pub const VIOLATIONS: Table = Table {
     name: "violations",
     description: "One row for each detection rule that matched a CloudTrail event",
     id: "violation_id",
+    id_within: &[],
     time: "event_time",
     bloom: &["violation_id", "event_id", "principal_arn", "target_arn", "access_key_id"],
     first_copy: &["detected_at", "sequence_number"],
@@ -147,6 +157,7 @@ pub const REMEDIATION_LOGS: Table = Table {
     name: "remediation_logs",
     description: "One row for each attempt of the remediator, whatever came of it",
     id: "remediation_id",
+    id_within: &[],
     time: "event_time",
     bloom: &["remediation_id", "violation_id", "event_id", "principal_arn", "target_arn"],
     first_copy: &["timestamp"],
@@ -183,6 +194,7 @@ pub const AUDIT_LOG: Table = Table {
     name: "audit_log",
     description: "One row for each event on the bus",
     id: "event_id",
+    id_within: &[],
     time: "timestamp",
     bloom: &["event_id", "correlation_id"],
     first_copy: &[],
@@ -205,9 +217,11 @@ pub const IAM_EVENTS: Table = Table {
     name: "iam_events",
     description: "One row for each CloudTrail event the detector judged",
     id: "event_id",
+    // The detector, too, takes an eventID in two accounts for two events.
+    id_within: &["account_id"],
     time: "event_time",
     bloom: &["event_id", "principal_arn"],
-    first_copy: &["account_id"],
+    first_copy: &["principal_arn", "error_code"],
     columns: &[
         required("event_id", Text, "eventID of the CloudTrail event, derived from its content when absent"),
         required("event_time", Timestamp, "eventTime of the CloudTrail event, UTC"),

@@ -15,6 +15,6 @@ pub use columns::{
 };
 pub use render::{Rendered, athena_table, athena_view, physical_name, rendered_files};
 pub use rows::{
-    Certainty, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation, derived_id, millis,
-    violation_id,
+    Certainty, IamEvent, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation, derived_id,
+    millis, violation_id,
 };

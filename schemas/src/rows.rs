@@ -136,6 +136,22 @@ pub struct Violation {
     pub original_event: Option<String>,
 }
 
+/// One row of `iam_events`. Fields are described in [`crate::IAM_EVENTS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the column list describes each field once
+pub struct IamEvent {
+    pub event_id: String,
+    #[serde(with = "millis")]
+    pub event_time: DateTime<Utc>,
+    pub account_id: String,
+    pub aws_region: Option<String>,
+    pub event_source: String,
+    pub event_name: String,
+    pub principal_arn: Option<String>,
+    pub error_code: Option<String>,
+    pub event: String,
+}
+
 /// What came of a repair, or of taking one back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

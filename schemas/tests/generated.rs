@@ -72,7 +72,7 @@ fn every_name_and_comment_fits_glue_and_athena_without_escapes() {
             assert!(column.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", column.name);
             assert!(column.description.len() <= 255 && !column.description.contains(['\'', '\\']), "{}", column.name);
         }
-        let named = table.bloom.iter().chain(table.first_copy).chain([&table.id, &table.time]);
+        let named = table.bloom.iter().chain(table.first_copy).chain(table.id_within).chain([&table.id, &table.time]);
         assert!(named.into_iter().all(|name| names.contains(name)), "{} names a column it does not have", table.name);
     }
 }

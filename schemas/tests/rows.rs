@@ -6,7 +6,7 @@ mod support;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMillisecondType;
 use schemas::{
-    AUDIT_LOG, IAM_EVENTS, Kind, Presence, REMEDIATION_LOGS, RemediationLog, TABLES, VIOLATIONS, Violation,
+    AUDIT_LOG, IAM_EVENTS, IamEvent, Kind, Presence, REMEDIATION_LOGS, RemediationLog, TABLES, VIOLATIONS, Violation,
     arrow_schema, record_batch,
 };
 use serde_json::{Map, Value, json};
@@ -47,6 +47,25 @@ fn the_fields_of_a_remediation_log_are_the_columns_in_order_and_optional_ones_ma
     }
     let batch = record_batch(&REMEDIATION_LOGS, &[log]).expect("batch");
     assert_eq!((batch.num_rows(), batch.schema()), (1, arrow_schema(&REMEDIATION_LOGS)));
+}
+
+#[test]
+fn the_fields_of_an_event_are_the_columns_in_order_and_optional_ones_may_be_null() {
+    let mut row = json!({"event_id": EVENT, "event_time": "2024-01-05T12:00:00Z", "account_id": "111122223333",
+        "aws_region": "us-east-1", "event_source": "iam.amazonaws.com", "event_name": "CreateUser",
+        "principal_arn": "arn:aws:iam::111122223333:user/alice", "error_code": "AccessDenied", "event": "{}"});
+    let read: IamEvent = serde_json::from_value(row.clone()).expect("a row");
+    let written = serde_json::to_value(&read).expect("JSON");
+    let fields: Vec<&str> = written.as_object().expect("object").keys().map(String::as_str).collect();
+    assert_eq!(fields, IAM_EVENTS.columns.iter().map(|column| column.name).collect::<Vec<_>>());
+    assert_eq!(written, row);
+    for column in IAM_EVENTS.columns {
+        let before = row[column.name].take();
+        let read = serde_json::from_value::<IamEvent>(row.clone());
+        assert_eq!(read.is_ok(), column.presence == Presence::Optional, "{}", column.name);
+        row[column.name] = before;
+    }
+    assert_eq!(record_batch(&IAM_EVENTS, &[read]).expect("batch").schema(), arrow_schema(&IAM_EVENTS));
 }
 
 #[test]

@@ -171,5 +171,7 @@ impl Report {
         self.publish_failures += delivered.publish_failures;
         self.direct += delivered.direct;
         self.objects += delivered.objects;
+        self.violation_rows += delivered.violation_rows;
+        self.event_rows += delivered.event_rows;
     }
 }

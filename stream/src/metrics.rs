@@ -41,6 +41,10 @@ pub const NOT_OF_INTEREST: &str = "NotOfInterest";
 pub const REPORTED: &str = "ViolationsReported";
 /// Violations held back by a suppression.
 pub const SUPPRESSED: &str = "ViolationsSuppressed";
+/// Rows of `violations` that are in the lake.
+pub const VIOLATION_ROWS: &str = "ViolationRowsWritten";
+/// Rows of `iam_events` that are in the lake: one for each event that was judged.
+pub const EVENT_ROWS: &str = "EventRowsWritten";
 /// Rules that failed on an event. Alarm on any.
 pub const RULE_ERRORS: &str = "RuleErrors";
 /// Rules that could not be decided as a policy was not visible.

@@ -1,5 +1,5 @@
 """The lake as others read it: pyarrow and DuckDB must see what our own programs see."""
-import datetime, json, shutil
+import datetime, gzip, json, shutil
 
 import duckdb
 import pyarrow as pa
@@ -126,6 +126,23 @@ def test_overlapping_input_adds_no_second_logical_row(lake, tmp_path):
     assert len(objects(copy)) > len(objects(lake)), "the second scan was cut differently, so it wrote other objects"
 
 
+def test_every_event_that_was_judged_is_in_iam_events_once(lake, tmp_path):
+    copy = tmp_path / "lake"
+    shutil.copytree(lake, copy)
+    run("detector", "scan", *sorted(SAMPLE.glob("*.gz"))[::2], "--audit", copy)
+    sql = "SELECT event_source, event_name, COUNT(*) AS n FROM iam_events WHERE year = '2023' AND month = '07' GROUP BY event_source, event_name"
+    expected = rounded(duck(lake, "iam_events", "event_id, account_id", sql))
+    assert rounded(ours(lake, sql)) == rounded(ours(copy, sql)) == rounded(duck(copy, "iam_events", "event_id, account_id", sql)) == expected
+    logs = {event["eventID"]: event for file in SAMPLE.glob("*.gz") for event in json.loads(gzip.decompress(file.read_bytes()))["Records"]}
+    rows = arrow_rows(copy, "iam_events", "event_id", "2023", "07")
+    books = json.loads(run("detector", "scan", SAMPLE, "--audit", tmp_path / "again", "--summary", "json").stdout)
+    assert len(rows) == books["books"]["judged"] == books["rows"]["iam_events"] > 50
+    for row in rows:
+        event, kept = logs[row["event_id"]], json.loads(row["event"])
+        assert (row["event_name"], row["event_source"], row["account_id"]) == (event["eventName"], event["eventSource"], event["recipientAccountId"])
+        assert {key: value for key, value in kept.items() if value == event[key]}.keys() >= event.keys() - {"requestParameters", "responseElements"}
+
+
 def test_the_known_facts_of_the_sample_log_are_found(lake):
     rows = arrow_rows(lake, "violations", "violation_id", "2023", "07")
     attached = {r["event_name"] for r in rows if r["rule_name"] == "AdminPolicyAttachment"}
@@ -136,7 +153,8 @@ def test_the_known_facts_of_the_sample_log_are_found(lake):
 
 @pytest.mark.parametrize("secret", ["sessionToken\":\"", "secretAccessKey\":\"", "\"password\":\""])
 def test_no_secret_of_the_log_reaches_the_lake(lake, secret):
-    for row in arrow_rows(lake, "violations", "violation_id", "2023", "07"):
+    rows = arrow_rows(lake, "violations", "violation_id", "2023", "07") + arrow_rows(lake, "iam_events", "event_id", "2023", "07")
+    for row in rows:
         for column, value in row.items():
             at = value.find(secret) if isinstance(value, str) else -1
             assert at < 0 or "REDACTED" in value[at : at + len(secret) + 20].upper(), column

@@ -16,8 +16,8 @@ FROM (
   SELECT
     *,
     ROW_NUMBER() OVER (
-      PARTITION BY year, month, day, event_id
-      ORDER BY account_id, "$path"
+      PARTITION BY year, month, day, event_id, account_id
+      ORDER BY principal_arn, error_code, "$path"
     ) AS copy_number
   FROM iam_events_raw
 ) AS copies

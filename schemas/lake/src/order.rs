@@ -1,5 +1,6 @@
 //! Order of rows, repeats, days and names: all from the rows themselves, so that any order of input gives the same.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -37,7 +38,7 @@ pub(crate) fn ordered(table: &Table, batch: &RecordBatch) -> Result<RecordBatch,
 
     let ids = ids(table, &sorted)?;
     let mut seen = HashSet::with_capacity(ids.len());
-    let first: BooleanArray = ids.iter().map(|id| Some(seen.insert(*id))).collect();
+    let first: BooleanArray = ids.iter().map(|id| Some(seen.insert(id.as_ref()))).collect();
     if first.true_count() == sorted.num_rows() {
         return Ok(sorted);
     }
@@ -65,8 +66,8 @@ pub(crate) fn days(table: &Table, ordered: &RecordBatch) -> Result<Vec<Day>, Lak
 }
 
 /// `<table>/year=2024/month=01/day=05/20240105T120000Z-<16 hex of the hash of the sorted row ids>.parquet`
-fn key(table: &Table, first: DateTime<Utc>, ids: &[&str]) -> String {
-    let mut sorted = ids.to_vec();
+fn key(table: &Table, first: DateTime<Utc>, ids: &[Cow<'_, str>]) -> String {
+    let mut sorted: Vec<&str> = ids.iter().map(Cow::as_ref).collect();
     sorted.sort_unstable();
     let hash = short_hash(sorted.iter().map(|id| id.as_bytes()));
     format!("{}/{}/{}-{hash}.parquet", table.name, partition(first.date_naive()), first.format("%Y%m%dT%H%M%SZ"))
@@ -100,9 +101,21 @@ fn times(table: &Table, batch: &RecordBatch) -> Result<Vec<DateTime<Utc>>, LakeE
     values.values().iter().map(time).collect()
 }
 
-fn ids<'a>(table: &Table, batch: &'a RecordBatch) -> Result<Vec<&'a str>, LakeError> {
-    let values = column(table, batch, table.id)?.as_string_opt::<i32>().ok_or_else(|| misfit(table, table.id))?;
-    Ok(values.iter().map(Option::unwrap_or_default).collect())
+/// What identifies each row: the id, and after a separator that no column holds what it is unique within.
+fn ids<'a>(table: &Table, batch: &'a RecordBatch) -> Result<Vec<Cow<'a, str>>, LakeError> {
+    let text = |name: &str| {
+        let values = column(table, batch, name)?.as_string_opt::<i32>().ok_or_else(|| misfit(table, name))?;
+        Ok::<_, LakeError>(values.iter().map(Option::unwrap_or_default))
+    };
+    let mut ids: Vec<Cow<'_, str>> = text(table.id)?.map(Cow::Borrowed).collect();
+    for name in table.id_within {
+        for (id, within) in ids.iter_mut().zip(text(name)?) {
+            let id = id.to_mut();
+            id.push('\u{1f}');
+            id.push_str(within);
+        }
+    }
+    Ok(ids)
 }
 
 fn column<'a>(table: &Table, batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, LakeError> {

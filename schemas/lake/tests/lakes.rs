@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lake::{DeadLetter, Lake, LakeError, MAX_RAW_BYTES, Source, Within, Written};
 use object_store::ObjectStoreExt;
-use schemas::{VIOLATIONS, Violation};
+use schemas::{IAM_EVENTS, IamEvent, VIOLATIONS, Violation};
 use serde_json::{Value, json};
 use support::violation;
 use url::Url;
@@ -24,6 +24,39 @@ fn rows() -> Vec<Violation> {
         violation("a", "2024-01-05T23:59:59.999Z"),
         violation("b", "2024-01-05T12:00:00Z"),
     ]
+}
+
+/// An event of that id in that account.
+fn event(id: &str, account_id: &str) -> IamEvent {
+    IamEvent {
+        event_id: id.to_owned(),
+        event_time: "2024-01-05T12:00:00Z".parse().expect("a time"),
+        account_id: account_id.to_owned(),
+        aws_region: None,
+        event_source: "iam.amazonaws.com".to_owned(),
+        event_name: "CreateUser".to_owned(),
+        principal_arn: None,
+        error_code: None,
+        event: "{}".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_event_id_in_two_accounts_is_two_events_and_the_same_events_have_the_same_name() {
+    let lake = Lake::open("memory://").await.expect("lake");
+    let (a, b) = (event("a", "111122223333"), event("a", "444455556666"));
+    let written = lake.write_rows(&IAM_EVENTS, &[a.clone(), b.clone(), a.clone()]).await.expect("written");
+    assert_eq!(written.iter().map(|object| object.rows).collect::<Vec<_>>(), [2]);
+    assert!(written[0].key.starts_with("iam_events/year=2024/month=01/day=05/20240105T120000Z-"), "{written:?}");
+    let again = lake.write_rows(&IAM_EVENTS, &[b, a.clone()]).await.expect("written");
+    assert_eq!((keys(&again), again[0].new), (keys(&written), false));
+    let one = lake.write_rows(&IAM_EVENTS, &[a]).await.expect("written");
+    assert_ne!(keys(&one), keys(&written));
+    // What stays apart when written stays apart when merged.
+    let within = Within::All;
+    let partitions = lake.partitions_to_merge(&IAM_EVENTS, within).await.expect("partitions");
+    let merged = lake.merge_partition(&IAM_EVENTS, &partitions[0], chrono::Utc::now()).await.expect("merged");
+    assert_eq!((merged.input_rows, merged.output_rows), (3, 2));
 }
 
 fn keys(written: &[Written]) -> Vec<&str> {

@@ -59,7 +59,7 @@ pub fn athena_view(table: &Table) -> Option<String> {
         table.name,
         names.collect::<Vec<_>>().join(",\n"),
         PARTITION_COLUMNS.join(", "),
-        quoted(table.id),
+        table.key().map(quoted).collect::<Vec<_>>().join(", "),
         order.join(", "),
     ))
 }

@@ -15,7 +15,7 @@ use crate::suppress::Suppressions;
 use chrono::{DateTime, Utc};
 pub use key::EventKey;
 pub use row::{MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_PARAMETERS_BYTES};
-use schemas::{Outcome, Violation};
+use schemas::{IamEvent, Outcome, Violation};
 
 /// How an event came in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,8 +38,10 @@ pub struct Judges<'a> {
 }
 
 /// The verdicts on one event.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Decided {
+    /// The event itself as the lake keeps it, without secrets: rules can be tried on it later.
+    pub event: IamEvent,
     /// One row for each rule that matched, suppressed ones marked, in the order of the rules.
     pub violations: Vec<Violation>,
     /// Names of rules that could not be decided, as a policy document they need is not visible.
@@ -62,8 +64,10 @@ pub fn decide(event: &CloudTrailEvent<'_>, judges: Judges<'_>, documents: &Docum
         violation.suppressed_by = entry.map(|entry| entry.label().to_owned());
         violation
     });
+    let violations = violations.collect();
     Decided {
-        violations: violations.collect(),
+        event: facts.into_event(),
+        violations,
         undecided: evaluation.undecided.iter().map(|rule| rule.name().to_owned()).collect(),
         attempt: event.outcome() == Outcome::Failure,
         errors: evaluation.errors,

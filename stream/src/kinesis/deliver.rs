@@ -9,7 +9,8 @@ use chrono::SecondsFormat;
 use futures::{StreamExt, stream};
 use lake::{DeadLetter, Lake, LakeError, Written};
 use schemas::bus::violation_entry;
-use schemas::{RuleAction, VIOLATIONS, Violation};
+use schemas::{IAM_EVENTS, IamEvent, RuleAction, Table, VIOLATIONS, Violation};
+use serde::Serialize;
 use tracing::{error, warn};
 
 use super::batch::Record;
@@ -30,6 +31,10 @@ pub(super) struct Delivered {
     pub(super) direct: u64,
     /// Objects written to the lake, those that were there already included.
     pub(super) objects: u64,
+    /// Rows of `violations` in them.
+    pub(super) violation_rows: u64,
+    /// Rows of `iam_events` in them.
+    pub(super) event_rows: u64,
 }
 
 impl Delivered {
@@ -45,8 +50,7 @@ impl Delivered {
 pub(super) async fn deliver(lake: &Lake, bus: &Bus, part: &Part, records: &[Record], deadline: Deadline) -> Delivered {
     let mut delivery = Delivery { lake, records, deadline, delivered: Delivered::default() };
     delivery.letters(part.letters.iter().map(|(record, letter)| (*record, letter))).await;
-    let rows: Vec<(usize, &Violation)> = part.violations.iter().map(|(record, row)| (*record, row)).collect();
-    let written = delivery.rows(&rows).await;
+    let written = delivery.lake_rows(part).await;
     delivery.entries(bus, part, &written).await;
     delivery.delivered
 }
@@ -75,53 +79,81 @@ impl Delivery<'_> {
         }
     }
 
-    /// Writes the rows of the records before the cut.
-    async fn rows(&mut self, rows: &[(usize, &Violation)]) -> Vec<Written> {
-        let wanted: Vec<(usize, &Violation)> =
-            rows.iter().copied().filter(|(record, _)| self.delivered.is_wanted(*record)).collect();
-        let Some(first) = wanted.iter().map(|(record, _)| *record).min() else { return Vec::new() };
-        let values: Vec<&Violation> = wanted.iter().map(|(_, row)| *row).collect();
-        match in_time(self.deadline, self.lake.write_rows(&VIOLATIONS, &values)).await {
+    /// Writes the rows of the records before the cut: violations, and the events they were found in. Answers the objects
+    /// of the violations.
+    async fn lake_rows(&mut self, part: &Part) -> Vec<Written> {
+        let cut = self.delivered.failed_from;
+        let (violations, events) = (before(cut, &part.violations), before(cut, &part.events));
+        // Neither waits for the other: a request of its own each would make every batch slower.
+        let (violations_done, events_done) =
+            tokio::join!(self.write(&VIOLATIONS, &violations), self.write(&IAM_EVENTS, &events));
+        let written = self.rows_done(&VIOLATIONS, &violations, violations_done).await;
+        let stored = self.rows_done(&IAM_EVENTS, &events, events_done).await;
+        self.delivered.violation_rows += row_count(&written);
+        self.delivered.event_rows += row_count(&stored);
+        written
+    }
+
+    async fn write<R: Row>(&self, table: &'static Table, rows: &[(usize, &R)]) -> Result<Vec<Written>, Failure> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values: Vec<&R> = rows.iter().map(|(_, row)| *row).collect();
+        in_time(self.deadline, self.lake.write_rows(table, &values)).await
+    }
+
+    /// Settles what came of writing rows.
+    async fn rows_done<R: Row>(
+        &mut self,
+        table: &'static Table,
+        rows: &[(usize, &R)],
+        done: Result<Vec<Written>, Failure>,
+    ) -> Vec<Written> {
+        match done {
             Ok(written) => {
                 self.delivered.objects += written.len() as u64;
                 written
             }
             Err(Failure::Lasting(reason)) => {
-                error!(reason = reason.to_string(), "the lake refuses a row, each row is written alone");
-                self.rows_one_by_one(&wanted).await
+                error!(
+                    table = table.name,
+                    reason = reason.to_string(),
+                    "the lake refuses a row, each is written alone"
+                );
+                self.rows_one_by_one(table, rows).await
             }
             Err(reason) => {
-                warn!(reason = reason.to_string(), "rows are not written, records are handed back");
-                self.delivered.cut(first);
+                warn!(table = table.name, reason = reason.to_string(), "rows are not written, records are handed back");
+                if let Some(first) = rows.iter().map(|(record, _)| *record).min() {
+                    self.delivered.cut(first);
+                }
                 Vec::new()
             }
         }
     }
 
-    async fn rows_one_by_one(&mut self, rows: &[(usize, &Violation)]) -> Vec<Written> {
+    async fn rows_one_by_one<R: Row>(&mut self, table: &'static Table, rows: &[(usize, &R)]) -> Vec<Written> {
         let mut written = Vec::new();
-        for (record, row) in rows {
-            if !self.delivered.is_wanted(*record) {
+        for row in rows {
+            if !self.delivered.is_wanted(row.0) {
                 continue;
             }
-            match in_time(self.deadline, self.lake.write_rows(&VIOLATIONS, &[*row])).await {
+            match self.write(table, std::slice::from_ref(row)).await {
                 Ok(objects) => {
                     self.delivered.objects += objects.len() as u64;
                     written.extend(objects);
                 }
-                Err(Failure::Lasting(reason)) => self.keep(*record, row, "row_refused", &reason.to_string()).await,
-                Err(_) => self.delivered.cut(*record),
+                Err(Failure::Lasting(reason)) => self.keep(row.0, row.1, "row_refused", &reason.to_string()).await,
+                Err(_) => self.delivered.cut(row.0),
             }
         }
         written
     }
 
-    /// Keeps the event of a violation that cannot be delivered.
-    async fn keep(&mut self, record: usize, violation: &Violation, code: &str, reason: &str) {
+    /// Keeps the event of a row that cannot be delivered.
+    async fn keep(&mut self, record: usize, row: &impl Row, code: &str, reason: &str) {
         let Some(source) = self.records.get(record) else { return };
-        let raw = violation.original_event.clone().unwrap_or_default().into_bytes();
-        let message = format!("violation {}: {reason}", violation.violation_id);
-        let letter = letter(source, code, &message, raw, None);
+        let letter = letter(source, code, &format!("{}: {reason}", row.label()), row.event().into(), None);
         self.letters(std::iter::once((record, &letter))).await;
     }
 
@@ -166,11 +198,49 @@ impl Delivery<'_> {
                     warn!(reason, "an entry is not delivered, records are handed back");
                     self.delivered.cut(*record);
                 }
-                (Unsent::Refused(code), Some(violation)) => self.keep(*record, violation, "bus_refused", &code).await,
+                (Unsent::Refused(code), Some(row)) => self.keep(*record, *row, "bus_refused", &code).await,
                 (Unsent::Refused(code), None) => error!(code, "the bus refuses a rule error"),
             }
         }
     }
+}
+
+/// A row of the lake that has the event it comes from.
+trait Row: Serialize + Sync {
+    /// What it is, for people.
+    fn label(&self) -> String;
+    /// The event as JSON text.
+    fn event(&self) -> &str;
+}
+
+impl Row for Violation {
+    fn label(&self) -> String {
+        format!("violation {}", self.violation_id)
+    }
+
+    fn event(&self) -> &str {
+        self.original_event.as_deref().unwrap_or_default()
+    }
+}
+
+impl Row for IamEvent {
+    fn label(&self) -> String {
+        format!("event {}", self.event_id)
+    }
+
+    fn event(&self) -> &str {
+        &self.event
+    }
+}
+
+/// The rows of the records before the cut.
+fn before<R>(cut: Option<usize>, rows: &[(usize, R)]) -> Vec<(usize, &R)> {
+    let wanted = rows.iter().filter(|(record, _)| cut.is_none_or(|cut| *record < cut));
+    wanted.map(|(record, row)| (*record, row)).collect()
+}
+
+fn row_count(objects: &[Written]) -> u64 {
+    objects.iter().map(|object| object.rows as u64).sum()
 }
 
 /// Why the lake did not take something.

@@ -12,14 +12,14 @@ use detection::{
     Reason, RuleError, Unreadable, decide, open,
 };
 use lake::DeadLetter;
-use schemas::Violation;
+use schemas::{IamEvent, Violation};
 
 use super::batch::Record;
 use crate::backoff::Deadline;
 use crate::documents::Found;
 use crate::live::Config;
 
-/// What a part may hold of violations, dead letters and waiting events before it is delivered, bytes.
+/// What a part may hold of violations, dead letters and events before it is delivered, bytes.
 pub(super) const PART_BYTES: usize = 16 * 1024 * 1024;
 /// Dead letters of one record. A record with more is kept once more as a whole instead of the rest.
 const MAX_LETTERS: usize = 100;
@@ -44,6 +44,8 @@ pub(super) struct Part {
     pub(super) end: Cursor,
     pub(super) books: Vec<(usize, Books)>,
     pub(super) violations: Vec<(usize, Violation)>,
+    /// Every event that was judged.
+    pub(super) events: Vec<(usize, IamEvent)>,
     pub(super) letters: Vec<(usize, DeadLetter)>,
     pub(super) rule_errors: Vec<(usize, RuleError, DateTime<Utc>)>,
     /// Events that wait for a document.
@@ -94,7 +96,8 @@ impl<'c> Judge<'c> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let place = part.end.record;
         let mut books = Books::default();
-        let known = (part.violations.len(), part.letters.len(), part.rule_errors.len(), part.pending.len());
+        let known =
+            (part.violations.len(), part.letters.len(), part.rule_errors.len(), part.pending.len(), part.events.len());
         let mut work = Work { judge: self, record, part, books: &mut books, piece: 0, resume: None };
         let crashed = match record.data.bytes(&mut buffer) {
             // A fault of ours on one record must not block the shard: the record is kept, and the others go on.
@@ -110,6 +113,7 @@ impl<'c> Judge<'c> {
             part.letters.truncate(known.1);
             part.rule_errors.truncate(known.2);
             part.pending.truncate(known.3);
+            part.events.truncate(known.4);
             books = Books::default();
             let raw = record.data.bytes(&mut buffer).map(<[u8]>::to_vec).unwrap_or_default();
             part.end.letters += 1;
@@ -261,6 +265,8 @@ impl Part {
             self.bytes += size(&violation);
             self.violations.push((record, violation));
         }
+        self.bytes += decided.event.event.len() + ITEM_BYTES;
+        self.events.push((record, decided.event));
         self.rule_errors.extend(decided.errors.into_iter().map(|error| (record, error, event_time)));
     }
 }

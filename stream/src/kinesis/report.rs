@@ -23,6 +23,8 @@ pub(super) struct Report {
     pub(super) publish_failures: u64,
     pub(super) direct: u64,
     pub(super) objects: u64,
+    pub(super) violation_rows: u64,
+    pub(super) event_rows: u64,
     pub(super) look_ups_failed: u64,
     pub(super) config_rejected: u64,
 }
@@ -83,6 +85,8 @@ impl Report {
             publish_failures = self.publish_failures,
             direct = self.direct,
             objects = self.objects,
+            violation_rows = self.violation_rows,
+            event_rows = self.event_rows,
             lag_ms = self.lag_millis,
             took_ms = took.as_secs_f64() * 1000.0,
             "batch done"
@@ -107,6 +111,8 @@ impl Report {
             (metrics::UNDECIDED, books.undecided),
             (metrics::LOOK_UPS_FAILED, self.look_ups_failed),
             (metrics::CONFIG_REJECTED, self.config_rejected),
+            (metrics::VIOLATION_ROWS, self.violation_rows),
+            (metrics::EVENT_ROWS, self.event_rows),
             (metrics::PUBLISH_SUCCESS, self.published),
             (metrics::PUBLISH_FAILURE, self.publish_failures),
             (metrics::PUBLISH_DIRECT, self.direct),

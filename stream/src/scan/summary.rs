@@ -114,7 +114,7 @@ fn write_example(out: &mut impl Write, violation: &Violation, first_of_more: boo
 
 fn write_objects(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()> {
     let objects = &summary.outcome.objects;
-    let rows: u64 = objects.iter().map(|object| object.rows as u64).sum();
+    let (violations, events) = (summary.outcome.violation_rows, summary.outcome.event_rows);
     let there = objects.iter().filter(|object| !object.new).count();
     writeln!(out, "\nWritten to {}", summary.lake)?;
     for object in objects.iter().take(OBJECTS_SHOWN) {
@@ -124,12 +124,24 @@ fn write_objects(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()> 
         writeln!(out, "  … and {} more objects", number((objects.len() - OBJECTS_SHOWN) as u64))?;
     }
     let already = if there > 0 { format!(", {there} of them there already, unchanged") } else { String::new() };
-    writeln!(out, "  {} rows in {} Parquet objects{already}", number(rows), number(objects.len() as u64))?;
+    writeln!(out, "  {}{already}", stored(violations, events, objects.len() as u64))?;
     let letters: u64 = summary.outcome.letters.values().sum();
     if letters > 0 {
         writeln!(out, "  {} dead letters in dead-letters/", number(letters))?;
     }
     Ok(())
+}
+
+/// `32 violations and the 79 events that were judged, in 2 Parquet objects`.
+fn stored(violations: u64, events: u64, objects: u64) -> String {
+    let plural = |count: u64, noun: &str| format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" });
+    let verb = if events == 1 { "was" } else { "were" };
+    let events = plural(events, "event");
+    format!(
+        "{} and the {events} that {verb} judged, in {}",
+        plural(violations, "violation"),
+        plural(objects, "Parquet object")
+    )
 }
 
 /// What needs a person's eye, on standard error: paths, unreadable records, rules that failed.
@@ -166,6 +178,7 @@ pub fn write_json(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()>
         "text_bytes": summary.text_bytes,
         "books": summary.outcome.books,
         "rules": rules,
+        "rows": {"violations": summary.outcome.violation_rows, "iam_events": summary.outcome.event_rows},
         "objects": objects,
         "dead_letters": summary.outcome.letters,
         "problems": problems,

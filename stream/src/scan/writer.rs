@@ -10,7 +10,7 @@ use detection::{Books, EventKey, RuleError};
 use hashbrown::HashSet;
 use lake::{Lake, Written};
 use schemas::bus::{DEFAULT_ENTRY_CAP, violation_entry};
-use schemas::{Severity, VIOLATIONS, Violation};
+use schemas::{IAM_EVENTS, IamEvent, Severity, Table, VIOLATIONS, Violation};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -50,6 +50,10 @@ pub struct Outcome {
     pub rules: BTreeMap<(std::cmp::Reverse<Severity>, String), RuleCount>,
     /// Parquet objects.
     pub objects: Vec<Written>,
+    /// Rows of `violations` in them.
+    pub violation_rows: u64,
+    /// Rows of `iam_events` in them.
+    pub event_rows: u64,
     /// Dead letters stored, by code.
     pub letters: BTreeMap<String, u64>,
     /// One line for each dead letter of a file, the first of each file and code.
@@ -64,9 +68,15 @@ pub struct Writer<'w> {
     lake: &'w Lake,
     bus: Option<BusFile>,
     seen: HashSet<EventKey>,
-    rows: Vec<Violation>,
-    row_bytes: usize,
+    violations: Rows<Violation>,
+    events: Rows<IamEvent>,
     outcome: Outcome,
+}
+
+/// Rows of one table that wait to be written.
+struct Rows<R> {
+    rows: Vec<R>,
+    bytes: usize,
 }
 
 struct BusFile {
@@ -92,8 +102,8 @@ impl<'w> Writer<'w> {
                 Ok::<_, anyhow::Error>(BusFile { path, lines: BufWriter::new(file) })
             })
             .transpose()?;
-        let (seen, rows, outcome) = (HashSet::new(), Vec::new(), Outcome::default());
-        Ok(Writer { runtime, lake, bus, seen, rows, row_bytes: 0, outcome })
+        let (violations, events) = (Rows::none(), Rows::none());
+        Ok(Writer { runtime, lake, bus, seen: HashSet::new(), violations, events, outcome: Outcome::default() })
     }
 
     /// Takes the next batch in input order.
@@ -122,43 +132,71 @@ impl<'w> Writer<'w> {
         self.outcome.rule_errors.extend(judged.decided.errors.into_iter().take(room));
         for violation in judged.decided.violations {
             self.outcome.count(&violation);
-            self.row_bytes += weight(&violation);
-            self.rows.push(violation);
+            self.violations.push(weight(&violation), violation);
         }
-        if self.rows.len() >= ROWS_PER_WRITE || self.row_bytes >= BYTES_PER_WRITE {
-            self.flush()?;
+        self.events.push(judged.decided.event.event.len(), judged.decided.event);
+        if self.violations.is_full() {
+            self.flush_violations()?;
+        }
+        if self.events.is_full() {
+            self.flush_events()?;
         }
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        let written = self.runtime.block_on(self.lake.write_rows(&VIOLATIONS, &self.rows))?;
+    fn flush_events(&mut self) -> Result<()> {
+        let written = self.write(&IAM_EVENTS, &self.events.rows)?;
+        self.outcome.event_rows += written.iter().map(|object| object.rows as u64).sum::<u64>();
+        self.outcome.objects.extend(written);
+        self.events = Rows::none();
+        Ok(())
+    }
+
+    fn write(&self, table: &'static Table, rows: &[impl Serialize + Sync]) -> Result<Vec<Written>> {
+        if rows.is_empty() { Ok(Vec::new()) } else { Ok(self.runtime.block_on(self.lake.write_rows(table, rows))?) }
+    }
+
+    fn flush_violations(&mut self) -> Result<()> {
+        let written = self.write(&VIOLATIONS, &self.violations.rows)?;
         if let Some(bus) = &mut self.bus {
             let objects = &written;
-            for violation in self.rows.iter().filter(|violation| !violation.suppressed) {
+            for violation in self.violations.rows.iter().filter(|violation| !violation.suppressed) {
                 let day = violation.event_time.date_naive();
                 let key =
                     objects.iter().find(|object| object.day == Some(day)).map_or("", |object| object.key.as_str());
                 bus.write(violation, key)?;
             }
         }
+        self.outcome.violation_rows += written.iter().map(|object| object.rows as u64).sum::<u64>();
         self.outcome.objects.extend(written);
-        self.rows.clear();
-        self.row_bytes = 0;
+        self.violations = Rows::none();
         Ok(())
     }
 
     /// Writes what is left and proves the books.
     pub fn finish(mut self) -> Result<Outcome> {
-        self.flush()?;
+        self.flush_violations()?;
+        self.flush_events()?;
         if let Some(bus) = &mut self.bus {
             bus.lines.flush().with_context(|| format!("writing {}", bus.path.display()))?;
         }
         self.outcome.books.balance()?;
         Ok(self.outcome)
+    }
+}
+
+impl<R> Rows<R> {
+    fn none() -> Rows<R> {
+        Rows { rows: Vec::new(), bytes: 0 }
+    }
+
+    fn push(&mut self, bytes: usize, row: R) {
+        self.bytes += bytes;
+        self.rows.push(row);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= ROWS_PER_WRITE || self.bytes >= BYTES_PER_WRITE
     }
 }
 

@@ -3,7 +3,7 @@
 use local_aws::{Call, Fault, FunctionError};
 use serde_json::json;
 
-use crate::records::{admin_inline, bytes};
+use crate::records::{admin_inline, bytes, event_id};
 use crate::world::{World, admin_ids, operation, records, writes};
 
 /// Kills the detector at a call, before or after it is carried out, and delivers the batch again.
@@ -23,6 +23,9 @@ fn survives_a_kill(when: impl Fn(&Call) -> bool + Send + 'static, is_after: bool
     world.assert_nothing_lost(&admin_ids([1, 2, 100]));
     assert_eq!(world.letters().len(), 1);
     assert_eq!(world.rows().len(), 3, "the objects of the second try have the names of the first");
+    let mut events = world.event_column("event_id");
+    events.sort();
+    assert_eq!(events, [1, 2, 100].map(event_id));
 }
 
 #[test]
@@ -43,6 +46,16 @@ fn killed_before_the_rows_are_stored() {
 #[test]
 fn killed_after_the_rows_are_stored() {
     survives_a_kill(writes("violations/"), true);
+}
+
+#[test]
+fn killed_before_the_events_are_stored() {
+    survives_a_kill(writes("iam_events/"), false);
+}
+
+#[test]
+fn killed_after_the_events_are_stored() {
+    survives_a_kill(writes("iam_events/"), true);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use local_aws::Mapping;
 use serde_json::{Value, json};
 
 use crate::records::{
-    admin_inline, admin_inline_by_pipeline, aggregate, attached, bytes, control_message, event_bridge, harmless,
-    log_file, log_subscription, user_created,
+    admin_inline, admin_inline_by_pipeline, aggregate, attached, bytes, control_message, event_bridge, event_id,
+    harmless, log_file, log_subscription, user_created,
 };
 use crate::world::{AUDIT, STREAM, World, id};
 
@@ -42,6 +42,8 @@ fn what_a_producer_puts_into_the_stream_arrives_in_lake_bus_and_metrics() {
     stored.extend([id(4, "UserCreated"), admin(8)]);
     assert_eq!(world.rows().into_iter().collect::<BTreeSet<_>>(), stored);
     assert_eq!(world.letters().len(), 1);
+    let judged: BTreeSet<_> = (1..=9).map(event_id).collect();
+    assert_eq!(world.event_column("event_id").into_iter().collect::<BTreeSet<_>>(), judged);
     world.assert_balance();
     assert_sums(&world, &drained.invocations);
 
@@ -54,6 +56,8 @@ fn what_a_producer_puts_into_the_stream_arrives_in_lake_bus_and_metrics() {
     assert_eq!(read["metrics"]["ViolationCount"], json!(9.0));
     assert_eq!(read["metrics"]["RecordsIn"], json!(10.0));
     assert_eq!(read["metrics"]["DeadLetters"], json!(1.0));
+    assert_eq!(read["metrics"]["ViolationRowsWritten"], read["metrics"]["ViolationCount"]);
+    assert_eq!(read["metrics"]["EventRowsWritten"], read["metrics"]["EventProcessed"]);
     assert_eq!(read["metrics"]["EventBridgePublishSuccess"], json!(7.0));
 }
 
@@ -65,6 +69,7 @@ fn assert_sums(world: &World, invocations: &[Vec<String>]) {
     assert_eq!((sum("records_in"), sum("records_read"), sum("dead_letters")), (10, 9, 1));
     assert_eq!((sum("events_in"), sum("not_of_interest"), sum("recognised")), (12, 2, 1));
     assert_eq!((sum("violations"), sum("suppressed")), (9, 1));
+    assert_eq!((sum("violation_rows"), sum("event_rows")), (sum("violations"), sum("judged")));
 }
 
 #[test]

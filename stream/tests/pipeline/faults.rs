@@ -5,7 +5,7 @@ use std::time::Duration;
 use local_aws::{Fault, kinesis_event};
 use serde_json::json;
 
-use crate::records::{admin_inline, bytes};
+use crate::records::{admin_inline, bytes, event_id, harmless};
 use crate::world::{STREAM, World, admin_ids, operation, records, writes};
 
 fn busy() -> Fault {
@@ -39,6 +39,23 @@ fn d1_a_lake_that_stays_down_hands_the_batch_back_and_the_retry_stores_it_once()
     world.deliver(&batch[1..]);
     assert_eq!(world.rows().len(), 2);
     world.assert_nothing_lost(&admin_ids([1, 2]));
+}
+
+#[test]
+fn events_that_cannot_be_stored_hand_the_batch_back_before_anything_is_told() {
+    let mut world = World::new();
+    world.proxy.fail(usize::MAX, busy(), writes("iam_events/"));
+    let batch = records(&[bytes(&admin_inline(1)), bytes(&harmless(2)), bytes(&admin_inline(3))]);
+    let answer = world.invoke(&batch).expect("an answer");
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": batch[0].sequence_number}]));
+    assert!(world.told().is_empty(), "nothing is told before all is stored");
+    world.proxy.heal();
+    world.deliver(&batch);
+    world.assert_nothing_lost(&admin_ids([1, 3]));
+    assert_eq!(world.rows().len(), 2, "the retry finds the violations stored");
+    let mut stored = world.event_column("event_id");
+    stored.sort();
+    assert_eq!(stored, [1, 3].map(event_id), "of the events, those that some rule names");
 }
 
 #[test]

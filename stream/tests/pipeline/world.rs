@@ -87,8 +87,17 @@ impl World {
 
     /// A column of text of all rows of `violations`; empty for null.
     pub(crate) fn column(&self, name: &str) -> Vec<String> {
+        self.column_of("violations", name)
+    }
+
+    /// The same of `iam_events`.
+    pub(crate) fn event_column(&self, name: &str) -> Vec<String> {
+        self.column_of("iam_events", name)
+    }
+
+    fn column_of(&self, table: &str, name: &str) -> Vec<String> {
         let mut values = Vec::new();
-        for key in self.aws.keys(AUDIT, "violations/") {
+        for key in self.aws.keys(AUDIT, &format!("{table}/")) {
             let object = Bytes::from(self.aws.object(AUDIT, &key).expect("the object"));
             let reader = ParquetRecordBatchReaderBuilder::try_new(object).expect("Parquet").build().expect("Parquet");
             for batch in reader {

@@ -5,7 +5,7 @@ SELECT
     principal_arn
 FROM (
     SELECT
-        *, ROW_NUMBER() OVER (PARTITION BY year, month, day, event_id ORDER BY account_id) AS copy_number
+        *, ROW_NUMBER() OVER (PARTITION BY year, month, day, event_id, account_id ORDER BY principal_arn, error_code) AS copy_number
     FROM iam_events_raw
     WHERE {days} AND ({who})
 ) AS copies

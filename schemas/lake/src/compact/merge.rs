@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, UInt64Array, new_null_array};
 use arrow::compute::{SortColumn, SortOptions, cast, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, TimestampMillisecondType};
 use arrow::error::ArrowError;
@@ -140,22 +140,24 @@ fn first_copies(table: &Table, all: &RecordBatch, files: ArrayRef) -> Result<Rec
     let options = Some(SortOptions { descending: false, nulls_first: false });
     let missing = |name: &str| ArrowError::SchemaError(format!("there is no column {name}"));
     let column = |name: &str| all.column_by_name(name).cloned().ok_or_else(|| missing(name));
-    let id = column(table.id)?;
-    let mut by = vec![SortColumn { values: Arc::clone(&id), options }];
+    let key: Vec<ArrayRef> = table.key().map(column).collect::<Result<_, _>>()?;
+    let mut by: Vec<SortColumn> = key.iter().map(|values| SortColumn { values: Arc::clone(values), options }).collect();
     for name in table.first_copy {
         by.push(SortColumn { values: column(name)?, options });
     }
     by.push(SortColumn { values: files, options });
     let order = lexsort_to_indices(&by, None)?;
-    let ids = id.as_string_opt::<i32>().ok_or_else(|| missing(table.id))?;
+    let text =
+        |values: &'static str, held: &ArrayRef| held.as_string_opt::<i32>().cloned().ok_or_else(|| missing(values));
+    let ids = table.key().zip(&key).map(|(name, held)| text(name, held)).collect::<Result<Vec<StringArray>, _>>()?;
     let mut kept: Vec<u64> = Vec::with_capacity(order.len());
     let mut last = None;
     for place in order.values() {
-        let id = ids.value(*place as usize);
-        if last != Some(id) {
+        let is_new = last.is_none_or(|last| ids.iter().any(|id| id.value(last) != id.value(*place as usize)));
+        if is_new {
             kept.push(u64::from(*place));
-            last = Some(id);
         }
+        last = Some(*place as usize);
     }
     take_record_batch(all, &UInt64Array::from(kept))
 }

@@ -6,7 +6,7 @@ use crate::change::{Change, Document};
 use crate::event::CloudTrailEvent;
 use crate::redact::{redact, redact_event};
 use crate::rules::{Evidence, Remediation, Rule, RuleMatch, Truth};
-use schemas::{Certainty, Outcome, RuleAction, Severity, Violation, violation_id};
+use schemas::{Certainty, IamEvent, Outcome, RuleAction, Severity, Violation, violation_id};
 
 /// Longest `original_event` column, bytes; larger parts are replaced as CloudTrail does. CloudTrail's own limit is 256 KB.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
@@ -64,6 +64,22 @@ impl<'e> Facts<'e> {
             mitre: json_list(rule.mitre()),
             owner: rule.owner().map(str::to_owned),
             ..self.row.clone()
+        }
+    }
+
+    /// The row of the event itself.
+    pub(super) fn into_event(self) -> IamEvent {
+        let row = self.row;
+        IamEvent {
+            event_id: row.event_id,
+            event_time: row.event_time,
+            account_id: row.account_id,
+            aws_region: row.aws_region,
+            event_source: row.event_source,
+            event_name: row.event_name,
+            principal_arn: row.principal_arn,
+            error_code: row.error_code,
+            event: row.original_event.unwrap_or_default(),
         }
     }
 
