@@ -11,6 +11,7 @@ for crate in detection policy; do
   tree $crate | grep -q '^aws-' && fail "$crate must stay pure, but depends on an AWS crate"
 done
 tree policy | grep -qxE 'schemas|detection|lake' && fail "policy depends on another crate of ours"
+tree analytics | grep -qxE 'stream|remediation' && fail "analytics depends on a program that changes or delivers things"
 tree stream | grep -qx datafusion && fail "the Lambda programs link DataFusion"
 for single in arrow-array parquet object_store chrono comfy-table; do
   copies=$(cargo tree --locked --workspace --edges normal --prefix none | grep -E "^$single v" | cut -d' ' -f1,2 | sort -u | wc -l)

@@ -22,6 +22,7 @@ Examples:
   analytics principal arn:aws:iam::111122223333:user/mallory --audit audit
   analytics compact --audit audit                  merge small files; run it once a day
   analytics verify --month 2024-01 --audit audit   do the books balance?
+  analytics backtest --rules new.yaml --against old.yaml --last 30d --audit audit --format markdown --fail-on repair
   analytics schema                                 the Athena tables and views
 
 Exit codes:
@@ -30,7 +31,8 @@ Exit codes:
   2  the command line is not understood
   3  the report is empty: nothing is recorded for that period
   4  done, but files that cannot be read were left out; they are named
-  5  verify: the books do not balance";
+  5  verify: the books do not balance
+  6  backtest: there are differences of a kind that --fail-on names";
 
 /// Reads the audit lake of IAM policy violations: monthly reports and SQL.
 ///
@@ -59,6 +61,8 @@ pub enum Command {
     Compact(CompactArgs),
     /// Check the books of the lake: files, partitions, repeats, and violations against the audit log
     Verify(VerifyArgs),
+    /// Try rules on past events: what would appear, vanish, change its severity or ask for a repair
+    Backtest(Box<BacktestArgs>),
     /// Print the Athena DDL: tables with partition projection, and the views that drop duplicates
     Schema,
 }
@@ -257,6 +261,88 @@ impl VerifyArgs {
     }
 }
 
+/// `analytics backtest`.
+#[derive(Debug, clap::Args)]
+pub struct BacktestArgs {
+    /// The rules to try
+    #[arg(long, value_name = "FILE")]
+    pub rules: PathBuf,
+    /// The rules to compare with; without it, the violations that the lake has for the same events
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Suppressions to judge with, for both files of rules
+    #[arg(long, value_name = "FILE")]
+    pub suppress: Option<PathBuf>,
+    /// Suppressions for the rules of --against instead of those of --suppress
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub against_suppress: Option<PathBuf>,
+    /// Try CloudTrail files and folders (.json, .json.gz, JSON lines) instead of the events of the lake
+    #[arg(long, value_name = "PATH", conflicts_with = "audit", requires = "against")]
+    pub events: Vec<PathBuf>,
+    /// Events of this month, in UTC; the lake needs a period, files do not
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<Month>,
+    /// Events from this day on
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month")]
+    pub from: Option<NaiveDate>,
+    /// Events up to this day; without it up to today
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
+    pub to: Option<NaiveDate>,
+    /// Events of so many days or weeks up to today
+    #[arg(long, value_name = "90d", conflicts_with_all = ["month", "from", "to"])]
+    pub last: Option<Length>,
+    /// End with exit code 6 when there are such differences; may be given several times
+    #[arg(long, value_enum, value_name = "DIFFERENCE")]
+    pub fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub audit: AuditArgs,
+    /// text to read, markdown for pull requests, json for programs
+    #[arg(long, value_enum, default_value_t = BacktestFormat::Text)]
+    pub format: BacktestFormat,
+    /// Write to a file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+impl BacktestArgs {
+    /// The period asked for.
+    pub fn span(&self, today: NaiveDate) -> Result<Option<Span>, NotASpan> {
+        match (self.month, self.from, self.last) {
+            (Some(month), ..) => Ok(Some(month.into())),
+            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)).map(Some),
+            (None, None, Some(length)) => Span::last(length, today).map(Some),
+            (None, None, None) => Ok(None),
+        }
+    }
+}
+
+/// Differences that a pipeline may refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Violations that were none before
+    Appear,
+    /// Violations that are none any more
+    Vanish,
+    /// Violations of another severity
+    Severity,
+    /// Violations that ask for a repair and did not before
+    Repair,
+    /// Violations of which it cannot be told, as a policy is not visible
+    Undecided,
+    /// Any of these
+    Any,
+}
+
+/// Forms of the answer of `backtest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum BacktestFormat {
+    Text,
+    Markdown,
+    Json,
+}
+
 /// `analytics sql`.
 #[derive(Debug, clap::Args)]
 pub struct SqlArgs {
@@ -300,4 +386,5 @@ pub enum SqlFormat {
     Table,
     Csv,
     Json,
+    Parquet,
 }

@@ -7,11 +7,13 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Lake, Within};
+use schemas::VIEWS;
 
 use crate::args::{
-    Args, AuditArgs, Command, CompactArgs, PrincipalArgs, PrincipalFormat, ReportArgs, ReportFormat, SqlArgs,
-    SqlFormat, VerifyArgs,
+    Args, AuditArgs, BacktestArgs, BacktestFormat, Command, CompactArgs, PrincipalArgs, PrincipalFormat, ReportArgs,
+    ReportFormat, SqlArgs, SqlFormat, VerifyArgs,
 };
+use crate::backtest::{Backtest, Config};
 use crate::compact::{self, Task};
 use crate::error::AnalyticsError;
 use crate::month::Month;
@@ -38,6 +40,8 @@ pub enum Ended {
     LeftOut,
     /// The books do not balance.
     OutOfBalance,
+    /// There are differences that the caller does not want.
+    Refused,
 }
 
 /// What a command needs from outside.
@@ -62,6 +66,7 @@ pub async fn run(args: Args, around: &Surroundings) -> Result<Ended, AnalyticsEr
         Some(Command::Principal(args)) => principal(args, around).await,
         Some(Command::Compact(args)) => compact(args, around).await,
         Some(Command::Verify(args)) => verify(args, around).await,
+        Some(Command::Backtest(args)) => backtest(*args, around).await,
         Some(Command::Schema) => schema(),
     }
 }
@@ -158,26 +163,65 @@ async fn verify(args: VerifyArgs, around: &Surroundings) -> Result<Ended, Analyt
 async fn sql(args: SqlArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
     let lake = open(&args.audit, around).await?;
     let mut tables = Tables::open(&lake).await?;
-    let answer = tables.query(&args.statement).await?;
     let output = args.output.as_deref();
+    if args.format == SqlFormat::Parquet && output.is_none() && around.terminal_width.is_some() {
+        return Err(AnalyticsError::Usage("Parquet is not for a terminal: give --output FILE, or a pipe"));
+    }
+    let answer = tables.query(&args.statement).await?;
     let page = match args.format {
-        SqlFormat::Table => table::table(&answer, around.terminal_width.unwrap_or(PIPE_WIDTH))?,
-        SqlFormat::Csv => table::csv(&answer)?,
-        SqlFormat::Json => table::json_rows(&answer)?,
+        SqlFormat::Table => table::table(&answer, around.terminal_width.unwrap_or(PIPE_WIDTH))?.into_bytes(),
+        SqlFormat::Csv => table::csv(&answer)?.into_bytes(),
+        SqlFormat::Json => table::json_rows(&answer)?.into_bytes(),
+        SqlFormat::Parquet => table::parquet(&answer)?,
     };
-    deliver(&page, output)?;
+    deliver_bytes(&page, output)?;
     let left_out = tables.left_out();
     warn(&left_out);
     Ok(if left_out.is_empty() { Ended::Done } else { Ended::LeftOut })
 }
 
+async fn backtest(args: BacktestArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
+    let config = Config::read(&args)?;
+    let span = args.span(around.now.date_naive())?;
+    let found = if args.events.is_empty() {
+        let needed = "which period? give --month, --from and --to, or --last";
+        let span = span.ok_or(AnalyticsError::Usage(needed))?;
+        let lake = open(&args.audit, around).await?;
+        let mut tables = Tables::open(&lake).await?;
+        let progress = progress(0);
+        let steps: (&dyn Fn(u64), &dyn Fn()) = (&|more| progress.inc_length(more), &|| progress.inc(1));
+        let tried = Backtest::of_lake(&mut tables, &config, span, steps).await;
+        progress.finish_and_clear();
+        Backtest { source: lake.location().to_owned(), ..tried? }
+    } else {
+        Backtest::of_files(&config, &args, span)
+    };
+    let output = args.output.as_deref();
+    let page = match args.format {
+        BacktestFormat::Text => render::backtest::text(&found, paint(around, output)),
+        BacktestFormat::Markdown => render::backtest::markdown(&found),
+        BacktestFormat::Json => json::json(&found)?,
+    };
+    deliver(&page, output)?;
+    warn(&found.left_out);
+    Ok(match () {
+        () if args.fail_on.iter().any(|kind| found.totals.has(*kind)) => Ended::Refused,
+        () if found.is_incomplete() => Ended::LeftOut,
+        () if found.events == 0 && found.not_stored == 0 => Ended::NothingFound,
+        () => Ended::Done,
+    })
+}
+
 fn schema() -> Result<Ended, AnalyticsError> {
     let files = schemas::rendered_files();
     let athena = files.iter().filter(|file| file.path.starts_with("athena/"));
-    // Tables before the views that read them.
-    let (views, tables): (Vec<_>, Vec<_>) = athena.partition(|file| file.content.contains("CREATE OR REPLACE VIEW"));
-    let statements: Vec<String> =
-        tables.iter().chain(&views).map(|file| format!("{};\n", file.content.trim_end())).collect();
+    // Tables before the views that read them, and these before the views over views.
+    let mut files: Vec<_> = athena.collect();
+    files.sort_by_key(|file| {
+        let is_over_views = VIEWS.iter().any(|view| file.path == format!("athena/{}.sql", view.name));
+        (file.content.contains("CREATE OR REPLACE VIEW"), is_over_views)
+    });
+    let statements: Vec<String> = files.iter().map(|file| format!("{};\n", file.content.trim_end())).collect();
     deliver(&statements.join("\n"), None)?;
     Ok(Ended::Done)
 }
@@ -207,12 +251,16 @@ fn progress(steps: u64) -> ProgressBar {
 }
 
 fn deliver(page: &str, output: Option<&Path>) -> Result<(), AnalyticsError> {
+    deliver_bytes(page.as_bytes(), output)
+}
+
+fn deliver_bytes(page: &[u8], output: Option<&Path>) -> Result<(), AnalyticsError> {
     let write = |source, to: String| AnalyticsError::Write { to, source };
     match output {
         Some(path) => fs::write(path, page).map_err(|source| write(source, path.display().to_string())),
         None => {
             let mut out = io::stdout().lock();
-            let written = out.write_all(page.as_bytes()).and_then(|()| out.flush());
+            let written = out.write_all(page).and_then(|()| out.flush());
             written.map_err(|source| write(source, "to standard output".to_owned()))
         }
     }

@@ -28,6 +28,12 @@ pub enum AnalyticsError {
     /// The period cannot be reported on.
     #[error(transparent)]
     Span(#[from] crate::span::NotASpan),
+    /// Rules or suppressions that cannot be used: every fault, one a line.
+    #[error("the configuration has faults; nothing was tried\n{0}")]
+    Config(String),
+    /// The command line asks for something that makes no sense.
+    #[error("{0}")]
+    Usage(&'static str),
     /// A page cannot be drawn: a fault of this program.
     #[error("cannot draw the page: {0}")]
     Page(String),
@@ -48,6 +54,12 @@ pub enum AnalyticsError {
 }
 
 impl AnalyticsError {
+    /// True when the command line or a file it names has to be changed before anything can be done.
+    pub fn is_of_the_command_line(&self) -> bool {
+        use AnalyticsError::{Config, NoLakeGiven, Span, Usage};
+        matches!(self, NoLakeGiven | Span(_) | Config(_) | Usage(_))
+    }
+
     /// True when the reader of standard output has gone, as `| head` does: a quiet end, not a fault.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, AnalyticsError::Write { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)

@@ -5,13 +5,15 @@
 //! Lake -> Tables (views over the Parquet files, files that cannot be read left out and named)
 //!   report: queries/*.sql -> Report -> text, HTML, Markdown, JSON or CSV
 //!   principal: queries/principal/*.sql -> PrincipalStory -> text or JSON
-//!   sql:    one statement -> table, CSV or JSON
+//!   sql:    one statement -> table, CSV, JSON or Parquet
+//!   backtest: stored events or CloudTrail files -> judged with new rules -> what would be different
 //! ```
 //!
 //! Read [`Tables`] first, then [`Report`], then the queries beside `queries.rs`. Answers are deterministic: every query
 //! of the report has a total order, and nothing looks at the clock.
 
 mod args;
+mod backtest;
 mod commands;
 mod compact;
 mod error;
@@ -32,9 +34,10 @@ mod tables;
 mod verify;
 
 pub use args::{
-    Args, AuditArgs, Command, CompactArgs, FilterArgs, PeriodArgs, PrincipalArgs, PrincipalFormat, ReportArgs,
-    ReportFormat, SeverityArg, SqlArgs, SqlFormat, VerifyArgs,
+    Args, AuditArgs, BacktestArgs, BacktestFormat, Command, CompactArgs, FailOn, FilterArgs, PeriodArgs, PrincipalArgs,
+    PrincipalFormat, ReportArgs, ReportFormat, SeverityArg, SqlArgs, SqlFormat, VerifyArgs,
 };
+pub use backtest::{Account as BacktestAccount, Backtest, Changes, Example, Kind, RuleChanges, Undecided};
 pub use commands::{Ended, Surroundings, run};
 pub use error::AnalyticsError;
 pub use filter::Filter;

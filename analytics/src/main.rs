@@ -16,9 +16,10 @@ async fn main() -> ExitCode {
         Ok(Ended::NothingFound) => ExitCode::from(3),
         Ok(Ended::LeftOut) => ExitCode::from(4),
         Ok(Ended::OutOfBalance) => ExitCode::from(5),
+        Ok(Ended::Refused) => ExitCode::from(6),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            let code = if matches!(error, AnalyticsError::NoLakeGiven | AnalyticsError::Span(_)) { 2 } else { 1 };
+            let code = if error.is_of_the_command_line() { 2 } else { 1 };
             // Nobody is left to tell when standard error is closed; the exit code still says it.
             let _ = writeln!(io::stderr(), "error: {}", chain(&error));
             ExitCode::from(code)

@@ -1,6 +1,7 @@
 //! The report for people and programs: [`text`] and [`html`] to read, [`markdown`] for wikis and tickets, [`csv`] for a
 //! spreadsheet, JSON for programs.
 
+pub(crate) mod backtest;
 mod buckets;
 mod charts;
 pub(crate) mod csv;

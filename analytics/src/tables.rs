@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::MemTable;
@@ -19,7 +20,7 @@ use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use lake::Lake;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
-use schemas::{PARTITION_COLUMNS, TABLES, Table, arrow_schema, athena_view, physical_name};
+use schemas::{PARTITION_COLUMNS, TABLES, Table, VIEWS, arrow_schema, athena_view, physical_name};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -28,6 +29,7 @@ use crate::error::AnalyticsError;
 use crate::files::{self, Fault};
 use crate::month::Month;
 use crate::reading::ReadOnly;
+use crate::span::Span;
 use crate::statement;
 
 /// Name under which the query engine knows the lake, wherever it is.
@@ -78,6 +80,9 @@ impl Tables {
             if let Some(view) = deduplicating_view(table) {
                 ctx.sql(&view).await?;
             }
+        }
+        for view in VIEWS {
+            ctx.sql(&view.statement()).await?;
         }
         Ok(Tables { ctx, store, checked: BTreeSet::new(), left_out: Vec::new(), gone: BTreeMap::new() })
     }
@@ -152,6 +157,24 @@ impl Tables {
             }
         }
         Ok(months.into_iter().collect())
+    }
+
+    /// The days of a period for which the lake has a folder of this table, oldest first.
+    pub(crate) async fn days(&self, table: &Table, span: Span) -> Result<BTreeSet<NaiveDate>, AnalyticsError> {
+        let asked = span.first_day()..=span.last_day();
+        let mut days = BTreeSet::new();
+        for month in self.months(table).await? {
+            if month.last() < *asked.start() || month.first() > *asked.end() {
+                continue;
+            }
+            let folder = month.first().format("year=%Y/month=%m");
+            for day in self.folders(&Path::from(format!("{}/{folder}", table.name))).await? {
+                let day = day.filename().and_then(|name| name.strip_prefix("day="));
+                days.extend(day.and_then(|day| format!("{month}-{day}").parse::<NaiveDate>().ok()));
+            }
+        }
+        days.retain(|day| asked.contains(day));
+        Ok(days)
     }
 
     /// Files left out so far, by path.

@@ -73,11 +73,11 @@ impl Table {
 /// The partition columns of every table, strings with leading zeros, by event time in UTC.
 pub const PARTITION_COLUMNS: [&str; 3] = ["year", "month", "day"];
 
-const fn required(name: &'static str, kind: Kind, description: &'static str) -> Column {
+pub(crate) const fn required(name: &'static str, kind: Kind, description: &'static str) -> Column {
     Column { name, kind, presence: Presence::Required, description }
 }
 
-const fn optional(name: &'static str, kind: Kind, description: &'static str) -> Column {
+pub(crate) const fn optional(name: &'static str, kind: Kind, description: &'static str) -> Column {
     Column { name, kind, presence: Presence::Optional, description }
 }
 

@@ -8,6 +8,7 @@ pub mod bus;
 mod columns;
 mod render;
 mod rows;
+mod views;
 
 pub use batch::{SchemaError, arrow_schema, arrow_type, record_batch};
 pub use columns::{
@@ -18,3 +19,4 @@ pub use rows::{
     Certainty, IamEvent, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation, derived_id,
     millis, violation_id,
 };
+pub use views::{HIGH_RISK_PRINCIPALS, POLICY_ATTACK_PATTERNS, VIEWS, VIOLATION_TRENDS, View};

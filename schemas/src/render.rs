@@ -7,6 +7,7 @@ mod json_schema;
 pub use athena::{athena_table, athena_view};
 
 use crate::columns::{AUDIT_LOG, TABLES, Table};
+use crate::views::VIEWS;
 
 /// A rendered file: path below `schemas/generated`, and content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub fn rendered_files() -> Vec<Rendered> {
         if let Some(view) = athena_view(table) {
             files.push(file(format!("athena/{}.sql", table.name), view));
         }
+    }
+    for view in VIEWS {
+        files.push(file(format!("athena/{}.sql", view.name), view.statement()));
+        files.push(file(format!("views/{}.json", view.name), glue::glue_view(view)));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files

@@ -143,6 +143,49 @@ def test_every_event_that_was_judged_is_in_iam_events_once(lake, tmp_path):
         assert {key: value for key, value in kept.items() if value == event[key]}.keys() >= event.keys() - {"requestParameters", "responseElements"}
 
 
+VIEW_QUERIES = ["SELECT * FROM violation_trends WHERE year = '2023' AND month = '07' ORDER BY day, severity",
+                "SELECT * FROM high_risk_principals WHERE year = '2023' AND month = '07' ORDER BY principal",
+                "SELECT * FROM policy_attack_patterns WHERE year = '2023' AND month = '07' ORDER BY day, principal"]
+
+
+@pytest.mark.parametrize("sql", VIEW_QUERIES, ids=lambda sql: sql.split()[3])
+def test_views_are_the_same_in_analytics_and_duckdb_and_as_parquet(lake, tmp_path, sql):
+    view = (ROOT / f"schemas/generated/athena/{sql.split()[3]}.sql").read_text()
+    db = duckdb.connect()
+    db.execute("SET TimeZone = 'UTC'")
+    db.execute(f"""CREATE VIEW violations AS SELECT * FROM read_parquet('{lake}/violations/*/*/*/*.parquet', hive_partitioning = true,
+        hive_types_autocast = false) QUALIFY ROW_NUMBER() OVER (PARTITION BY violation_id ORDER BY detected_at) = 1""")
+    db.execute(view)
+    texts = "SELECT COLUMNS(*)::VARCHAR FROM"
+    expected = db.execute(f"{texts} ({sql})").fetchall()
+    assert expected
+    file = tmp_path / "answer.parquet"
+    run("analytics", "sql", sql, "--audit", lake, "--format", "parquet", "--output", file)
+    assert db.execute(f"{texts} '{file}'").fetchall() == expected
+    assert [list(row) for row in ours(lake, sql)] == [[column[0] for column in db.execute(f"{texts} ({sql})").description]] * len(expected)
+
+
+def test_the_rules_of_the_scan_tried_on_its_events_find_what_the_scan_found(lake):
+    rules = ROOT / "config/rules.yaml"
+    ask = ["backtest", "--rules", rules, "--format", "json", "--fail-on", "any"]
+    by_lake = json.loads(run("analytics", *ask, "--month", "2023-07", "--audit", lake).stdout)
+    assert by_lake["totals"]["before"] == by_lake["totals"]["after"] == 32 and by_lake["not_stored"] == 0
+    by_files = json.loads(run("analytics", *ask, "--against", rules, "--events", SAMPLE).stdout)
+    for same in ("events", "totals", "by_rule", "by_account", "undecided", "untried_rules"):
+        assert by_files[same] == by_lake[same], same
+    assert by_lake["events"] == 79
+
+
+def test_rules_that_changed_are_told_before_they_go_live(lake, tmp_path):
+    text = (ROOT / "config/rules.yaml").read_text()
+    head, rule = text.split("  - name: AdminPolicyAttachment\n", 1)
+    (tmp_path / "new.yaml").write_text(head + "  - name: AdminPolicyAttachment\n" + rule.replace("severity: HIGH", "severity: CRITICAL", 1))
+    args = ["--rules", tmp_path / "new.yaml", "--month", "2023-07", "--audit", lake, "--fail-on", "severity"]
+    done = run("analytics", "backtest", *args, ok=(6,))
+    assert "32 reported violations before, 32 after: 0 appear, 0 vanish, 2 with a higher severity." in done.stdout
+    assert "AdminPolicyAttachment" in run("analytics", "backtest", *args, "--format", "markdown", ok=(6,)).stdout
+
+
 def test_the_known_facts_of_the_sample_log_are_found(lake):
     rows = arrow_rows(lake, "violations", "violation_id", "2023", "07")
     attached = {r["event_name"] for r in rows if r["rule_name"] == "AdminPolicyAttachment"}

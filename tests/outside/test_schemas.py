@@ -9,7 +9,7 @@ from conftest import ROOT, run
 
 GENERATED = ROOT / "schemas/generated"
 DDL = sorted((GENERATED / "athena").glob("*.sql"))
-QUERIES = sorted((ROOT / "analytics/src/queries").glob("*.sql"))
+QUERIES = sorted(path for folder in ("", "backtest") for path in (ROOT / "analytics/src/queries" / folder).glob("*.sql"))
 
 
 def parsed(sql, dialect):

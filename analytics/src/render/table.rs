@@ -1,10 +1,16 @@
 //! Answers of `analytics sql`: a table for people, CSV and JSON for programs.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::json::writer::{JsonArray, WriterBuilder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 
 use super::csv::{Cell, record};
@@ -67,6 +73,17 @@ pub(crate) fn json_rows(answer: &Answer) -> Result<String, AnalyticsError> {
     let written = writer.into_inner();
     let rows: Vec<Value> = if written.is_empty() { Vec::new() } else { serde_json::from_slice(&written)? };
     Ok(json(&rows)?)
+}
+
+/// The answer as one Parquet file.
+pub(crate) fn parquet(answer: &Answer) -> Result<Vec<u8>, AnalyticsError> {
+    let refused = |error: ParquetError| AnalyticsError::Page(error.to_string());
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&answer.schema), Some(properties)).map_err(refused)?;
+    for batch in &answer.batches {
+        writer.write(batch).map_err(refused)?;
+    }
+    writer.into_inner().map_err(refused)
 }
 
 /// Every value as text; timestamps in RFC 3339.

@@ -1,6 +1,7 @@
 //! The program on lakes in temporary folders, written through crate `lake` as the detector writes them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod backtest;
 mod broken_files;
 mod compact;
 mod errors;
@@ -11,3 +12,4 @@ mod report;
 mod sql;
 mod tables;
 mod verify;
+mod views;

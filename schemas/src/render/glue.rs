@@ -2,17 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::columns::{PARTITION_COLUMNS, Table};
+use crate::columns::{Column, PARTITION_COLUMNS, Table};
 use crate::render::athena::hive_type;
 use crate::render::{partition_template, physical_name, projection};
+use crate::views::View;
+
+/// Name and columns of a view over other views.
+pub(super) fn glue_view(view: &View) -> String {
+    let document = json!({ "name": view.name, "description": view.description, "columns": columns(view.columns) });
+    format!("{document:#}\n")
+}
+
+fn columns(columns: &[Column]) -> Vec<Value> {
+    let column =
+        |column: &Column| json!({ "name": column.name, "type": hive_type(column.kind), "comment": column.description });
+    columns.iter().map(column).collect()
+}
 
 /// Name, folder, columns, partition keys and table parameters of a table.
 pub(super) fn glue_table(table: &Table) -> String {
-    let columns: Vec<Value> = table
-        .columns
-        .iter()
-        .map(|column| json!({ "name": column.name, "type": hive_type(column.kind), "comment": column.description }))
-        .collect();
     let partition_keys: Vec<Value> = PARTITION_COLUMNS
         .iter()
         .map(|name| json!({ "name": name, "type": "string", "comment": format!("{name} of {}, UTC", table.time) }))
@@ -26,7 +34,7 @@ pub(super) fn glue_table(table: &Table) -> String {
         "name": physical_name(table),
         "description": table.description,
         "folder": table.name,
-        "columns": columns,
+        "columns": columns(table.columns),
         "partition_keys": partition_keys,
         "parameters": parameters,
         "partition_template": partition_template(table),
