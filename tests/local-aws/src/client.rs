@@ -43,9 +43,11 @@ impl LocalAws {
             "AmazonSQS" => "sqs",
             "AmazonSSM" => "ssm",
             "Firehose" => "firehose",
+            "AWSOrganizationsV20161128" => "organizations",
             other => panic!("no service is known for target {other}"),
         };
-        let version = if matches!(service, "ssm" | "events" | "firehose" | "kinesis") { "1.1" } else { "1.0" };
+        let version =
+            if matches!(service, "ssm" | "events" | "firehose" | "kinesis" | "organizations") { "1.1" } else { "1.0" };
         let headers =
             [("X-Amz-Target", target.to_owned()), ("Content-Type", format!("application/x-amz-json-{version}"))];
         let reply = self.call((service, ACCOUNT), ("POST", "/"), &headers, body.to_string().as_bytes());
@@ -55,9 +57,8 @@ impl LocalAws {
 
     /// A call in the query protocol (IAM, STS, SNS, CloudWatch) by an account. Panics unless it succeeds.
     pub fn query(&self, service: &str, account: &str, parameters: &[(&str, &str)]) -> Reply {
-        let form: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={}", percent(value, ""))).collect();
-        let headers = [("Content-Type", "application/x-www-form-urlencoded".to_owned())];
-        let reply = self.call((service, account), ("POST", "/"), &headers, form.join("&").as_bytes());
+        let (headers, form) = form(parameters);
+        let reply = self.call((service, account), ("POST", "/"), &headers, form.as_bytes());
         assert!(reply.status < 300, "{service} {parameters:?}: {}", reply.text());
         reply
     }
@@ -76,12 +77,28 @@ impl LocalAws {
     }
 }
 
+/// The header and the body of a call in the query protocol.
+fn form(parameters: &[(&str, &str)]) -> ([(&'static str, String); 1], String) {
+    let pairs: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={}", percent(value, ""))).collect();
+    ([("Content-Type", "application/x-www-form-urlencoded".to_owned())], pairs.join("&"))
+}
+
 impl Proxy {
+    /// A call in the query protocol as a program would make it; status 0 when the connection was closed.
+    pub fn query(&self, service: &str, parameters: &[(&str, &str)]) -> Reply {
+        let (headers, form) = form(parameters);
+        self.send(service, &headers, form.as_bytes())
+    }
+
     /// A call in a JSON protocol as a program would make it; status 0 when the connection was closed.
     pub fn json(&self, service: &str, target: &str, body: &Value) -> Reply {
         let headers = [("X-Amz-Target", target.to_owned()), ("Content-Type", "application/x-amz-json-1.1".to_owned())];
+        self.send(service, &headers, body.to_string().as_bytes())
+    }
+
+    fn send(&self, service: &str, headers: &[(&str, String)], body: &[u8]) -> Reply {
         let scope = format!("{ACCOUNT}/20260101/{REGION}/{service}");
-        let request = request(&scope, ("POST", "/"), &headers, body.to_string().as_bytes());
+        let request = request(&scope, ("POST", "/"), headers, body);
         let answer = exchange(self.address(), &request).unwrap_or_default();
         Reply { status: answer.status(), body: answer.body }
     }
@@ -91,7 +108,14 @@ fn request(scope: &str, (method, path): (&str, &str), headers: &[(&str, String)]
     let authorization =
         format!("AWS4-HMAC-SHA256 Credential={scope}/aws4_request, SignedHeaders=host;x-amz-date, Signature=none");
     let mut request = Message { start: format!("{method} {path} HTTP/1.1"), body: body.to_vec(), ..Message::default() };
-    let own = [("Host", "127.0.0.1"), ("X-Amz-Date", "20260101T000000Z"), ("Authorization", &authorization)];
+    // Moto takes the account from a header, MiniStack from the key.
+    let account = scope.split('/').next().unwrap_or_default();
+    let own = [
+        ("Host", "127.0.0.1"),
+        ("X-Amz-Date", "20260101T000000Z"),
+        ("Authorization", &authorization),
+        ("X-Moto-Account-Id", account),
+    ];
     request.headers.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
     request.headers.extend(headers.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     request

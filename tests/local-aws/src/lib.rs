@@ -1,6 +1,7 @@
 //! AWS on this machine, for tests: nothing here is a mock of our own code.
 //!
 //! - [`LocalAws`] starts MiniStack, a stand-in that others wrote, on a free port and stops it when dropped.
+//!   For the calls of IAM that it does not know there is [`LocalAws::start_moto`].
 //! - [`Function`] runs one of our real programs as Lambda does: behind the Lambda Runtime API, with a deadline.
 //! - [`Proxy`] stands between a program and the stand-in and fails on plan: by service, operation and count.
 //! - [`Mapping`] is the Kinesis event source mapping. MiniStack's own ignores `batchItemFailures`, bisecting, retry and

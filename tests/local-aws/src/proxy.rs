@@ -19,6 +19,8 @@ pub struct Call {
     pub service: String,
     /// Operation: `PutEvents`, `AssumeRole`; of S3 the method, such as `PUT`.
     pub operation: String,
+    /// The access key that signed it.
+    pub key: String,
     /// Path and query; of S3 the bucket and key.
     pub path: String,
     /// Body as sent.
@@ -37,6 +39,9 @@ pub enum Fault {
     /// The entries at these places fail with this error code, the others are carried out. For `PutEvents`,
     /// `PutRecords` and `SendMessageBatch`.
     Entries(Vec<usize>, String),
+    /// The call is carried out, and the members of its answer come so many at a time, with a marker for the next, as IAM
+    /// does. For lists in XML.
+    Pages(usize),
     /// Runs this, then closes the connection without passing the call on.
     Before(Arc<dyn Fn() + Send + Sync>),
     /// Passes the call on, then runs this and closes the connection.
@@ -50,6 +55,7 @@ impl fmt::Debug for Fault {
             Fault::Silence(_) => "Silence",
             Fault::AnswerLost => "AnswerLost",
             Fault::Entries(..) => "Entries",
+            Fault::Pages(_) => "Pages",
             Fault::Before(_) => "Before",
             Fault::After(_) => "After",
         })
@@ -93,13 +99,18 @@ impl Proxy {
         Proxy { address, plan }
     }
 
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// The variables that lead AWS clients through here.
     pub fn environment(&self) -> Vec<(String, String)> {
-        environment(&format!("http://{}", self.address))
+        environment(&self.url())
     }
 
     /// The next `times` calls that `when` accepts get the fault. Faults are tried in the order they were planned.
@@ -178,12 +189,14 @@ impl Plan {
 fn describe(request: &Message) -> Call {
     let scope = request.header("authorization").unwrap_or_default().to_owned();
     let service = scope.split('/').nth(3).unwrap_or_default().to_owned();
+    let key =
+        scope.split('/').next().and_then(|start| start.split("Credential=").nth(1)).unwrap_or_default().to_owned();
     let target = request.header("x-amz-target").and_then(|target| target.split('.').nth(1));
     let body = String::from_utf8_lossy(&request.body);
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let cbor = request.word(1).split("/operation/").nth(1);
     let operation = target.or(action).or(cbor).unwrap_or(request.word(0)).to_owned();
-    Call { service, operation, path: request.word(1).to_owned(), body: request.body.clone() }
+    Call { service, operation, key, path: request.word(1).to_owned(), body: request.body.clone() }
 }
 
 /// The answer to give, or `None` to close the connection.
@@ -209,6 +222,7 @@ fn pass(request: &Message, upstream: &str, fault: Option<Fault>) -> Option<Messa
             run();
             None
         }
+        Some(Fault::Pages(size)) => page(request, size, forward),
         Some(Fault::Entries(places, code)) => fail_entries(request, &places, &code, forward),
     }
 }
@@ -248,4 +262,48 @@ fn fail_entries(
     }
     answer.body = result.to_string().into_bytes();
     Some(answer)
+}
+
+/// Passes a list call on without its marker and cuts the page that the marker asks for out of the whole answer.
+fn page(request: &Message, size: usize, forward: impl Fn(&Message) -> Option<Message>) -> Option<Message> {
+    let text = String::from_utf8_lossy(&request.body).into_owned();
+    let marker = text.split('&').find_map(|pair| pair.strip_prefix("Marker="));
+    let first: usize = marker.map_or(Some(0), |marker| marker.parse().ok())?;
+    let mut whole = request.clone();
+    let pairs: Vec<&str> = text.split('&').filter(|pair| !pair.starts_with("Marker=")).collect();
+    whole.body = pairs.join("&").into_bytes();
+    let mut answer = forward(&whole)?;
+    let xml = String::from_utf8_lossy(&answer.body).into_owned();
+    let (kept, count) = members(&xml, first..first + size);
+    let next = first + size;
+    let more = format!("<IsTruncated>true</IsTruncated><Marker>{next}</Marker>");
+    let xml = if next < count { kept.replace("<IsTruncated>false</IsTruncated>", &more) } else { kept };
+    answer.body = xml.into_bytes();
+    Some(answer)
+}
+
+/// The text with only those members of its lists whose number is in the range, and how many there were. A member inside a
+/// member goes with it.
+fn members(xml: &str, range: std::ops::Range<usize>) -> (String, usize) {
+    let (mut kept, mut count, mut depth, mut rest) = (String::new(), 0, 0_usize, xml);
+    while let Some(at) = rest.find('<') {
+        let (before, tag) = rest.split_at(at);
+        let (tag, after) = tag.split_at(tag.find('>').map_or(tag.len(), |end| end + 1));
+        let opens = tag == "<member>";
+        let is_kept = |depth: usize| depth == 0 || range.contains(&count);
+        if is_kept(depth) {
+            kept.push_str(before);
+        }
+        depth += usize::from(opens);
+        if is_kept(depth) {
+            kept.push_str(tag);
+        }
+        if tag == "</member>" {
+            depth = depth.saturating_sub(1);
+            count += usize::from(depth == 0);
+        }
+        rest = after;
+    }
+    kept.push_str(rest);
+    (kept, count)
 }

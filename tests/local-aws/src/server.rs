@@ -1,4 +1,4 @@
-//! The stand-in: MiniStack, a Python program that others wrote.
+//! The stand-ins: MiniStack, and moto for the few calls that MiniStack does not know. Python programs that others wrote.
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
@@ -27,6 +27,13 @@ pub struct LocalAws {
     folder: PathBuf,
 }
 
+/// Which program stands in for AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StandIn {
+    MiniStack,
+    Moto,
+}
+
 impl LocalAws {
     /// Starts it. Panics, naming the remedy, when it is not installed: a test that needs it must not pass without it.
     pub fn start() -> LocalAws {
@@ -35,10 +42,24 @@ impl LocalAws {
 
     /// Starts it with further environment variables, such as `AUTH=true`: then it enforces IAM.
     pub fn start_with(environment: &[(&str, &str)]) -> LocalAws {
-        let program = program();
+        LocalAws::start_as(StandIn::MiniStack, environment)
+    }
+
+    /// Starts moto instead, for IAM and STS alone: it knows SetDefaultPolicyVersion. `AWS_ENDPOINT_URL_IAM` and
+    /// `AWS_ENDPOINT_URL_STS` lead programs to it. It takes the account of a program from its access key, which must be one of
+    /// its own; MiniStack takes such a key for one of [`ACCOUNT`].
+    pub fn start_moto() -> LocalAws {
+        LocalAws::start_as(StandIn::Moto, &[])
+    }
+
+    fn start_as(stand_in: StandIn, environment: &[(&str, &str)]) -> LocalAws {
+        let program = match stand_in {
+            StandIn::MiniStack => program(),
+            StandIn::Moto => program().with_file_name("moto_server"),
+        };
         let mut last = String::new();
         for _ in 0..STARTS {
-            match LocalAws::try_start(&program, environment) {
+            match LocalAws::try_start((stand_in, &program), environment) {
                 Ok(server) => return server,
                 Err(reason) => last = reason,
             }
@@ -46,13 +67,18 @@ impl LocalAws {
         panic!("{} did not start: {last}", program.display());
     }
 
-    fn try_start(program: &Path, environment: &[(&str, &str)]) -> Result<LocalAws, String> {
+    fn try_start((stand_in, program): (StandIn, &Path), environment: &[(&str, &str)]) -> Result<LocalAws, String> {
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let folder = scratch_folder();
-        let log = folder.join("ministack.log");
+        let log = folder.join("stand-in.log");
         let output = File::create(&log).expect("log of the stand-in");
+        let arguments = match stand_in {
+            StandIn::MiniStack => Vec::new(),
+            StandIn::Moto => vec!["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()],
+        };
         let child = Command::new(program)
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &folder)
@@ -73,7 +99,7 @@ impl LocalAws {
             if let Ok(Some(status)) = server.child.try_wait() {
                 return Err(format!("it ended with {status}: {}", std::fs::read_to_string(&log).unwrap_or_default()));
             }
-            if server.is_healthy() {
+            if server.is_healthy(stand_in) {
                 return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -81,9 +107,13 @@ impl LocalAws {
         Err(format!("it was not ready after {READY_WITHIN:?}"))
     }
 
-    fn is_healthy(&self) -> bool {
+    fn is_healthy(&self, stand_in: StandIn) -> bool {
+        let path = match stand_in {
+            StandIn::MiniStack => "/_ministack/health",
+            StandIn::Moto => "/moto-api/",
+        };
         let headers = vec![("Host".to_owned(), self.address.clone())];
-        let request = Message { start: "GET /_ministack/health HTTP/1.1".to_owned(), headers, ..Message::default() };
+        let request = Message { start: format!("GET {path} HTTP/1.1"), headers, ..Message::default() };
         TcpStream::connect(&self.address).is_ok()
             && exchange(&self.address, &request).is_ok_and(|answer| answer.status() == 200)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Fault, LocalAws, Proxy, Queue};
+use local_aws::{ACCOUNT, Fault, LocalAws, Proxy, Queue};
 use serde_json::{Value, json};
 
 fn put_events(proxy: &Proxy, count: usize) -> (u16, Value) {
@@ -65,4 +65,26 @@ fn a_lost_answer_is_carried_out_all_the_same_and_silence_is_not() {
         seen += aws.take_messages(&queue).len();
         seen == 1
     });
+}
+
+#[test]
+fn lists_come_in_pages_that_together_are_the_whole_list() {
+    let aws = LocalAws::start();
+    for number in 0..5 {
+        aws.iam(ACCOUNT, &[("Action", "CreateUser"), ("UserName", &format!("user{number}"))]);
+    }
+    let proxy = Proxy::start(&aws);
+    proxy.fail(usize::MAX, Fault::Pages(2), |call| call.operation.starts_with("List"));
+    let page = |marker: &str| {
+        let reply = proxy.query("iam", &[("Version", "2010-05-08"), ("Action", "ListUsers"), ("Marker", marker)]);
+        (reply.tags("UserName"), reply.tag("IsTruncated"), reply.tag("Marker"))
+    };
+    let pages: Vec<_> = ["0", "2", "4"].map(page).to_vec();
+    let expected = |names: &[&str], is_more: bool, marker: Option<&str>| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        (names, Some(is_more.to_string()), marker.map(str::to_owned))
+    };
+    assert_eq!(pages[0], expected(&["user0", "user1"], true, Some("2")));
+    assert_eq!(pages[1], expected(&["user2", "user3"], true, Some("4")));
+    assert_eq!(pages[2], expected(&["user4"], false, None));
 }
