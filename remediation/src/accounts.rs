@@ -1,10 +1,12 @@
-//! IAM of every account: the own one with own credentials, others through the remediation role. Each session is for one
-//! purpose: one may only read, every other may make one call on one ARN.
+//! IAM of every account, through a role in it. Each session is for one purpose: one may only read, every other may make one
+//! call on one ARN. Without a role for it, the own account is reached with own credentials. And where in the organization an
+//! account is.
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::Client;
+use aws_sdk_organizations::types::ParentType;
 use tokio::sync::OnceCell;
 
 use crate::error::{Failure, failure};
@@ -14,6 +16,8 @@ use crate::step::{Place, Step};
 
 /// Sessions are short: a repair takes seconds. The least that STS gives, in seconds.
 const SESSION_SECONDS: i32 = 900;
+/// Organizations nests units five deep; with the root that is six parents.
+const MAX_PARENTS: usize = 10;
 /// Reading everything a snapshot holds.
 const READ_POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:Get*","iam:List*"],"Resource":"*"}]}"#;
@@ -23,6 +27,7 @@ const READ_POLICY: &str =
 pub struct Accounts {
     config: SdkConfig,
     role_name: Option<String>,
+    own_role_name: Option<String>,
     external_id: Option<String>,
     own: OnceCell<Identity>,
 }
@@ -41,8 +46,13 @@ pub struct Identity {
 impl Accounts {
     /// Accounts reached with the role of the settings.
     pub fn new(settings: &OwnSettings, config: SdkConfig) -> Accounts {
-        let (role_name, external_id) = (settings.role_name.clone(), settings.external_id.clone());
-        Accounts { config, role_name, external_id, own: OnceCell::new() }
+        Accounts {
+            config,
+            role_name: settings.role_name.clone(),
+            own_role_name: settings.own_account_role_name.clone(),
+            external_id: settings.external_id.clone(),
+            own: OnceCell::new(),
+        }
     }
 
     /// Who this program is; asked once.
@@ -72,15 +82,38 @@ impl Accounts {
         self.client(account_id, &policy, &stream::aws::without_retries(&self.config)).await
     }
 
+    /// The organizational units that hold an account, from the nearest up to the root.
+    pub async fn units(&self, account_id: &str) -> Result<Vec<String>, Failure> {
+        let client = aws_sdk_organizations::Client::new(&self.config);
+        let mut units: Vec<String> = Vec::new();
+        while units.len() < MAX_PARENTS {
+            let child = units.last().map_or(account_id, String::as_str);
+            let doing = format!("asking for the organizational unit of {child}");
+            let reply = client.list_parents().child_id(child).send().await;
+            let reply = reply.map_err(|error| failure(&doing, &error))?;
+            // Each has exactly one; an answer without it tells nothing.
+            let [parent] = reply.parents() else {
+                return Err(Failure::Later(format!("{doing}: {} parents came", reply.parents().len())));
+            };
+            let id = parent.id().filter(|id| !id.is_empty());
+            units.push(id.ok_or_else(|| Failure::Later(format!("{doing}: a parent without id came")))?.to_owned());
+            if parent.r#type() == Some(&ParentType::Root) {
+                return Ok(units);
+            }
+        }
+        Err(Failure::Never(format!("account {account_id} has more than {MAX_PARENTS} parents in the organization")))
+    }
+
     async fn client(&self, account_id: &str, session_policy: &str, config: &SdkConfig) -> Result<Client, Failure> {
         let own = self.own().await?;
-        if account_id == own.account_id {
-            return Ok(Client::new(config));
-        }
-        let Some(role_name) = &self.role_name else {
-            return Err(Failure::Never(format!(
-                "account {account_id} is not ours and REMEDIATION_ROLE_NAME is not set"
-            )));
+        let is_own = account_id == own.account_id;
+        let role_name = match if is_own { &self.own_role_name } else { &self.role_name } {
+            Some(role_name) => role_name,
+            None if is_own => return Ok(Client::new(config)),
+            None => {
+                let reason = format!("account {account_id} is not ours and REMEDIATION_ROLE_NAME is not set");
+                return Err(Failure::Never(reason));
+            }
         };
         let role_arn = format!("arn:{}:iam::{account_id}:role/{role_name}", own.partition);
         let call = aws_sdk_sts::Client::new(&self.config)

@@ -41,6 +41,8 @@ struct Document {
     #[serde(default)]
     accounts: Lists,
     #[serde(default)]
+    organizational_units: Lists,
+    #[serde(default)]
     tags: TagLists,
     #[serde(default)]
     own_roles: Vec<String>,
@@ -154,6 +156,10 @@ pub struct Config {
     pub accounts: Vec<Pattern>,
     /// Accounts that are left alone.
     pub accounts_denied: Vec<Pattern>,
+    /// Organizational units, or roots, one of which must hold the account, at any depth; all when empty.
+    pub units: Vec<Pattern>,
+    /// Organizational units whose accounts are left alone, at any depth.
+    pub units_denied: Vec<Pattern>,
     /// Tags that a target must have.
     pub tags_required: BTreeMap<String, Pattern>,
     /// Tags that keep a target out.
@@ -234,6 +240,8 @@ impl Config {
             protected: faults.patterns("protected_policies", &protected),
             accounts: faults.whole_patterns("accounts.allow", &document.accounts.allow),
             accounts_denied: faults.whole_patterns("accounts.deny", &document.accounts.deny),
+            units: faults.units("organizational_units.allow", &document.organizational_units.allow),
+            units_denied: faults.units("organizational_units.deny", &document.organizational_units.deny),
             tags_required: faults.tags("tags.require", &document.tags.require),
             tags_denied: faults.tags("tags.deny", &document.tags.deny),
             own_roles: faults.whole_patterns("own_roles", &document.own_roles),
@@ -243,6 +251,11 @@ impl Config {
             grace: document.grace_minutes.iter().map(minutes).collect(),
         };
         if faults.0.is_empty() { Ok(config) } else { Err(ConfigError(faults.0.join("; "))) }
+    }
+
+    /// Whether it depends on the organizational unit of an account what may be done there.
+    pub fn asks_for_units(&self) -> bool {
+        !self.units.is_empty() || !self.units_denied.is_empty()
     }
 }
 
@@ -272,6 +285,16 @@ impl Faults {
 
     fn whole_patterns(&mut self, field: &str, texts: &[String]) -> Vec<Pattern> {
         self.read_patterns(field, texts, Pattern::whole)
+    }
+
+    /// Ids, as Organizations knows them: a name would match nothing, and a denied name would deny nothing.
+    fn units(&mut self, field: &str, texts: &[String]) -> Vec<Pattern> {
+        for text in texts.iter().filter(|text| !text.starts_with("ou-") && !text.starts_with("r-")) {
+            self.0.push(format!(
+                "{field}: {text:?} is no id of an organizational unit or root, such as ou-ab12-34cd56ef"
+            ));
+        }
+        self.whole_patterns(field, texts)
     }
 
     fn read_patterns(
@@ -382,7 +405,9 @@ mod tests {
             (r#"{"rate_limits": {"actions_per_minute": 10001}}"#, "at most 10000"),
             (r#"{"rate_limits": {"actions_per_minute": -1}}"#, "invalid value"),
             (r#"{"circuit_breaker": {"failures": 0}}"#, "above zero"),
-            (r#"{"organizational_units": ["ou-1"]}"#, "unknown field"),
+            (r#"{"organizational_units": ["ou-1"]}"#, "expected a sequence"),
+            (r#"{"organizational_units": {"deny": ["Production"]}}"#, "\"Production\" is no id"),
+            (r#"{"organizational_units": {"denied": []}}"#, "unknown field `denied`"),
             (r#"{"grace_minutes": {"R": 721}}"#, "at most 720"),
         ] {
             let error = Config::read(text, None).unwrap_err().to_string();

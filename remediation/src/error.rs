@@ -16,9 +16,11 @@ pub enum Failure {
 }
 
 /// Codes of errors that the same call will meet again. All others may pass.
-const LASTING: [&str; 9] = [
+const LASTING: [&str; 11] = [
+    "AWSOrganizationsNotInUseException",
     "AccessDenied",
     "AccessDeniedException",
+    "ChildNotFoundException",
     "DeleteConflict",
     "EntityAlreadyExists",
     "InvalidInput",

@@ -49,6 +49,8 @@ pub struct Circumstances<'c> {
     pub dry_run: bool,
     /// Names of the roles of this system.
     pub own_roles: &'c [String],
+    /// The organizational units that hold the account, up to the root; `None` where they were not looked up.
+    pub units: Option<Vec<String>>,
     /// Why the circuit breaker is open, if it is.
     pub breaker_open: Option<String>,
     /// How often this change was repaired lately.
@@ -95,6 +97,7 @@ pub fn approve(plan: Plan, request: &Request, facts: &Facts, at: &Circumstances<
     if request.action != Some(plan.action) || request.known_account() != Some(plan.account_id.as_str()) {
         return Err(Refusal::TargetUnknown);
     }
+    units(&plan.account_id, at)?;
     // The live ARN has the path, which events leave out.
     if let Some(holder) = &facts.holder {
         target_arn(&holder.arn, at)?;
@@ -116,6 +119,18 @@ fn accounts(request: &Request, config: &Config) -> Result<(), Refusal> {
     let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(account));
     if any(&config.accounts_denied) || (!config.accounts.is_empty() && !any(&config.accounts)) {
         return Err(Refusal::AccountFiltered(account.to_owned()));
+    }
+    Ok(())
+}
+
+fn units(account: &str, at: &Circumstances<'_>) -> Result<(), Refusal> {
+    if !at.config.asks_for_units() {
+        return Ok(());
+    }
+    let units = at.units.as_deref().ok_or_else(|| Refusal::UnitUnknown(account.to_owned()))?;
+    let any = |patterns: &[Pattern]| units.iter().any(|unit| patterns.iter().any(|pattern| pattern.matches(unit)));
+    if any(&at.config.units_denied) || (!at.config.units.is_empty() && !any(&at.config.units)) {
+        return Err(Refusal::UnitFiltered(account.to_owned()));
     }
     Ok(())
 }

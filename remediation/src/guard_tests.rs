@@ -27,6 +27,7 @@ fn at<'c>(config: &'c Config, own_roles: &'c [String]) -> Circumstances<'c> {
         enabled: true,
         dry_run: false,
         own_roles,
+        units: None,
         breaker_open: None,
         returned: 0,
         held_back: None,
@@ -144,6 +145,32 @@ fn the_circumstances_can_be_a_reason() {
     let config = config("");
     for (place, (turn, expected)) in cases.into_iter().enumerate() {
         assert_eq!(verdict(&json!({}), &config, turn), expected, "case {place}");
+    }
+}
+
+#[test]
+fn d12_the_organizational_unit_can_be_a_reason_and_one_that_is_not_known_always_is() {
+    let nested = || Some(["ou-ab12-inner", "ou-ab12-outer", "r-ab12"].map(str::to_owned).to_vec());
+    let none: Option<Vec<String>> = None;
+    for (filter, units, expected) in [
+        (r#""allow": ["ou-ab12-inner"]"#, nested(), "approved"),
+        (r#""allow": ["ou-ab12-outer"]"#, nested(), "approved"),
+        (r#""allow": ["r-ab12"], "deny": ["ou-ab12-other"]"#, nested(), "approved"),
+        (r#""allow": ["ou-ab12-other"]"#, nested(), "unit_filtered"),
+        (r#""deny": ["ou-ab12-outer"]"#, nested(), "unit_filtered"),
+        (r#""allow": ["ou-ab12-inner"], "deny": ["ou-ab12-out*"]"#, nested(), "unit_filtered"),
+        (r#""allow": ["ou-ab12-inner"]"#, Some(Vec::new()), "unit_filtered"),
+        (r#""allow": ["*"]"#, none.clone(), "fault"),
+        (r#""allow": ["ou-*"]"#, none.clone(), "unit_unknown"),
+        (r#""deny": ["ou-ab12-other"]"#, none.clone(), "unit_unknown"),
+        ("", none, "approved"),
+    ] {
+        let text = format!(r#"{{"dry_run": false, {ALL}, "organizational_units": {{{filter}}}}}"#);
+        let found = match Config::read(&text, None) {
+            Ok(config) => verdict(&json!({}), &config, |at| at.units = units.clone()),
+            Err(_) => "fault",
+        };
+        assert_eq!(found, expected, "{filter} {units:?}");
     }
 }
 

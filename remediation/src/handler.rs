@@ -210,7 +210,13 @@ pub(crate) fn switches(settings: &Settings, own: &OwnSettings) -> Switches {
         enabled: settings.enable_remediation,
         dry_run: settings.dry_run,
         allowed_actions: settings.allowed_actions.clone(),
-        own_roles: own.role_name.iter().chain(&settings.read_role_name).cloned().collect(),
+        own_roles: own
+            .role_name
+            .iter()
+            .chain(&own.own_account_role_name)
+            .chain(&settings.read_role_name)
+            .cloned()
+            .collect(),
     }
 }
 

@@ -61,6 +61,12 @@ pub enum Refusal {
     /// The account is outside the filter.
     #[error("account {0} is outside the filter")]
     AccountFiltered(String),
+    /// The account is in an organizational unit outside the filter.
+    #[error("the organizational unit of account {0} is outside the filter")]
+    UnitFiltered(String),
+    /// There is a filter, and the organizational unit of the account is not known.
+    #[error("the organizational unit of account {0} is not known, and the filter asks for it")]
+    UnitUnknown(String),
     /// A tag of the target keeps it out.
     #[error("the tags of the target keep it out: {0}")]
     TagFiltered(String),
@@ -134,6 +140,8 @@ impl Refusal {
             Refusal::OwnChange => "own_change",
             Refusal::AccountUnknown => "account_unknown",
             Refusal::AccountFiltered(_) => "account_filtered",
+            Refusal::UnitFiltered(_) => "unit_filtered",
+            Refusal::UnitUnknown(_) => "unit_unknown",
             Refusal::TagFiltered(_) => "tag_filtered",
             Refusal::TargetUnknown => "target_unknown",
             Refusal::DocumentNotVisible => "document_not_visible",

@@ -226,8 +226,11 @@ impl Remediator {
     /// Everything up to the point where something could be changed.
     async fn approved(&self, work: &Work<'_>) -> Result<(ApprovedPlan, Facts, Option<Stored>), Outcome> {
         let request = work.request;
-        let at = self.circumstances(work).await?;
+        let mut at = self.circumstances(work).await?;
         screen(request, &at).map_err(Outcome::Refused)?;
+        if let (Some(accounts), true) = (&self.accounts, work.config.asks_for_units()) {
+            at.units = Some(accounts.units(request.account_id()).await?);
+        }
         let before = snapshot::load(&self.snapshots, request.repair_id()).await?;
         let facts = self.look(request).await?;
         let earlier = before.as_ref().map(|stored| &stored.snapshot().facts);
@@ -245,6 +248,7 @@ impl Remediator {
             enabled: self.switches.enabled,
             dry_run: self.switches.dry_run || self.accounts.is_none(),
             own_roles: &work.own_roles,
+            units: None,
             breaker_open: history::breaker_open(lake).await?.map(|note| note.reason),
             returned: history::returned(lake, request, work.config.returns.1, now).await?,
             held_back: history::held_back(lake, &violation_id).await?,

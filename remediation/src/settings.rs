@@ -10,6 +10,11 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("REMEDIATION_ROLE_NAME", "", "Role to assume in member accounts; without it only the own account is repaired."),
     ("REMEDIATION_EXTERNAL_ID", "", "External id for that role."),
     (
+        "OWN_ACCOUNT_ROLE_NAME",
+        "",
+        "Role to assume in the own account, for sessions limited to one call there too; without it the program's own rights are used.",
+    ),
+    (
         "SNAPSHOT_BUCKET",
         "",
         "Bucket, `s3://bucket/prefix` or folder of the snapshots; without it they are in AUDIT_BUCKET.",
@@ -25,6 +30,8 @@ pub struct OwnSettings {
     pub role_name: Option<String>,
     /// `REMEDIATION_EXTERNAL_ID`.
     pub external_id: Option<String>,
+    /// `OWN_ACCOUNT_ROLE_NAME`.
+    pub own_account_role_name: Option<String>,
     /// `SNAPSHOT_BUCKET`, as a location that [`lake::Lake::open`] takes.
     pub snapshot_location: Option<String>,
 }
@@ -48,6 +55,7 @@ impl OwnSettings {
             config_key: text("REMEDIATOR_CONFIG_KEY"),
             role_name: optional("REMEDIATION_ROLE_NAME"),
             external_id: optional("REMEDIATION_EXTERNAL_ID"),
+            own_account_role_name: optional("OWN_ACCOUNT_ROLE_NAME"),
             snapshot_location: optional("SNAPSHOT_BUCKET").map(location),
         }
     }

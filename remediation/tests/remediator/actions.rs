@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::details::details;
-use crate::world::{ADMIN, BAD, GOOD, MEMBER, OWN, World, batch, config, message, violation_id};
+use crate::world::{ADMIN, BAD, GOOD, MEMBER, OWN, World, batch, config, form, message, violation_id};
 
 fn trust(principal: &str) -> String {
     json!({"Version": "2012-10-17", "Statement": [
@@ -186,13 +186,6 @@ fn each_call_in_a_member_account_has_a_session_of_its_own_that_allows_this_call_
     }
 }
 
-/// A field of a form.
-fn form(body: &[u8], name: &str) -> String {
-    let text = String::from_utf8_lossy(body).into_owned();
-    let field = text.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default().to_owned();
-    percent_encoding::percent_decode_str(&field.replace('+', " ")).decode_utf8().unwrap().into_owned()
-}
-
 #[test]
 fn both_forms_of_the_message_are_understood() {
     let world = World::new(&config());
@@ -209,9 +202,9 @@ fn both_forms_of_the_message_are_understood() {
     let _ = batch([]);
 }
 
-/// The stand-in does not know SetDefaultPolicyVersion, so the call itself is looked at, and that its failure is no success.
+/// The stand-in does not know SetDefaultPolicyVersion (moto does, see `versions`): a call that fails is no success.
 #[test]
-fn a_version_is_reverted_with_one_call_that_names_the_version_of_before() {
+fn a_change_that_iam_does_not_take_is_a_failure_with_its_snapshot() {
     let world = World::new(&config());
     let instance = world.instance(&[]);
     let policy = arn(OWN, "policy/shared");

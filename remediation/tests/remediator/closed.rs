@@ -86,7 +86,7 @@ fn what_fails_outside_changes_nothing_is_written_down_and_handed_back() {
 }
 
 #[test]
-fn what_is_refused_is_over_written_down_and_told() {
+fn d13_what_is_refused_is_over_written_down_and_told() {
     let root = format!("arn:aws:iam::{OWN}:root");
     let cases: Vec<Refused> = vec![
         ("protected policy", json!({"protected_policies": ["deploy-"]}), json!({}), &[], "protected"),
@@ -134,7 +134,7 @@ fn what_is_refused_is_over_written_down_and_told() {
 }
 
 #[test]
-fn by_default_it_is_a_dry_run_that_says_what_it_would_do() {
+fn d13_by_default_it_is_a_dry_run_that_says_what_it_would_do() {
     let world = World::new(&config());
     for (user, settings, environment) in [
         ("one", json!({}), [("DRY_RUN", ""), ("REMEDIATOR_CONFIG_KEY", "case.json")]),
@@ -217,5 +217,29 @@ fn a_change_that_keeps_coming_back_is_left_to_people() {
         let row = world.rows_of(&violation_id(&asked)).pop().unwrap();
         assert_eq!(row["status"], expected, "round {round}: {row}");
     }
+    assert!(world.has_inline(OWN, "bob"));
+}
+
+#[test]
+fn d19_our_own_change_comes_back_in_the_stream_and_is_not_acted_on() {
+    let world = World::new(&config());
+    let instance = world.instance(&[]);
+    let asked = world.inline(OWN, "bob");
+    assert!(instance.deliver([&asked]).is_empty());
+    assert_eq!(instance.changes(), ["DeleteUserPolicy"]);
+    // As CloudTrail shows a call of the remediator, and as somebody's rule may ask to repair it.
+    world.put_inline(OWN, "bob");
+    let session = remediation::SESSION_NAME;
+    let own = json!({
+        "event_id": "own", "event_name": "DeleteUserPolicy", "event_kind": "inline_policy_delete",
+        "principal_type": "AssumedRole", "principal_name": crate::world::ROLE,
+        "principal_arn": format!("arn:aws:sts::{OWN}:assumed-role/{}/{session}", crate::world::ROLE),
+        "session_issuer_arn": format!("arn:aws:iam::{OWN}:role/{}", crate::world::ROLE),
+    });
+    let seen = message(OWN, "bob", own);
+    assert!(instance.deliver([&seen]).is_empty());
+    let row = world.rows_of(&violation_id(&seen)).pop().expect("a row");
+    assert!(row["status"] == "SKIPPED" && row["reason"].as_str().unwrap().contains("made by this system"), "{row}");
+    assert_eq!(instance.changes(), ["DeleteUserPolicy"], "nothing more");
     assert!(world.has_inline(OWN, "bob"));
 }

@@ -196,6 +196,13 @@ pub(crate) fn batch<'m>(bodies: impl IntoIterator<Item = &'m Value>) -> Value {
     json!({"Records": bodies.into_iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
+/// A field of a form.
+pub(crate) fn form(body: &[u8], name: &str) -> String {
+    let text = String::from_utf8_lossy(body).into_owned();
+    let field = text.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default().to_owned();
+    percent_encoding::percent_decode_str(&field.replace('+', " ")).decode_utf8().unwrap().into_owned()
+}
+
 pub(crate) fn is_change(call: &Call) -> bool {
     call.service == "iam" && !call.operation.starts_with("Get") && !call.operation.starts_with("List")
 }
