@@ -55,6 +55,7 @@ locals {
       REMEDIATOR_CONFIG_KEY   = "remediator-config.json"
       REMEDIATION_ROLE_NAME   = var.organization.remediation_roles ? local.remediation_role : null
       REMEDIATION_EXTERNAL_ID = var.organization.remediation_roles ? var.organization.external_id : null
+      OWN_ACCOUNT_ROLE_NAME   = var.remediation.own_account ? local.own_repair_role : null
     })
   }
 

@@ -57,6 +57,10 @@ locals {
   # Roles of the member accounts; the template in templates/ creates them.
   read_role        = "${var.name}-read"
   remediation_role = "${var.name}-remediation"
+
+  # The same here, with remediation.own_account; another name, as a stack set may reach this account.
+  own_repair_role     = "${var.name}-own-repairs"
+  own_repair_role_arn = "arn:${local.partition}:iam::${local.account_id}:role/${local.own_repair_role}"
 }
 
 check "packages" {

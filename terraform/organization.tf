@@ -16,7 +16,7 @@ locals {
       DetectorRoleArn    = "arn:${local.partition}:iam::${local.account_id}:role/${local.function_names.detector}"
       RemediationRole    = tostring(var.organization.remediation_roles)
       RemediationName    = local.remediation_role
-      RemediatorRoleArn  = "arn:${local.partition}:iam::${local.account_id}:role/${local.function_names.remediator}"
+      RemediatorRoleArn  = local.remediator_role_arn
       ForwardEventsToBus = local.by_events ? local.ingest_bus_arn : ""
       ForwardName        = "${var.name}-forward"
     },

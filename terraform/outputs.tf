@@ -74,6 +74,7 @@ output "policies" {
   description = "What each role of this module may do, apart from using its keys."
   value = merge(
     { for program in local.deployed : local.function_names[program] => jsondecode(module.function[program].policy) },
+    var.remediation.own_account ? { (local.own_repair_role) = jsondecode(local.own_repair_policy) } : {},
     local.uses_firehose ? { (local.firehose_name) = jsondecode(local.firehose_policy) } : {},
     local.by_logs ? { "${var.name}-logs-to-stream" = jsondecode(local.put_policy) } : {},
     local.by_events ? { "${var.name}-events-to-stream" = jsondecode(local.put_policy) } : {},

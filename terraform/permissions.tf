@@ -153,7 +153,7 @@ locals {
       local.uses_firehose ? [{ sid = "PutRecords", actions = ["firehose:PutRecordBatch"], resources = [local.firehose_arn], conditions = null }] : [],
     )
 
-    # In member accounts it repairs with their remediation role; in this one, only if asked for, with its own.
+    # It repairs in sessions of a role of each account, each limited to one call; in this account only if asked for.
     remediator = concat(
       [local.write_lake.remediator, local.list_lake, local.publish_metrics, local.read_config.remediator, local.list_config, local.put_events],
       [{
@@ -169,12 +169,24 @@ locals {
         resources  = [local.queue_arns.remediator]
         conditions = null
       }] : [],
-      var.remediation.own_account ? local.repairs_here : [],
+      var.remediation.own_account ? [{
+        sid        = "RepairHere"
+        actions    = ["sts:AssumeRole"]
+        resources  = [local.own_repair_role_arn]
+        conditions = null
+      }] : [],
       var.organization.enabled && var.organization.remediation_roles ? [{
         sid        = "RepairMembers"
         actions    = ["sts:AssumeRole"]
         resources  = ["arn:${local.partition}:iam::*:role/${local.remediation_role}"]
         conditions = { StringEquals = { "aws:ResourceOrgID" = [var.organization.id] } }
+      }] : [],
+      var.organization.enabled ? [{
+        # For organizational_units of remediator-config.json.
+        sid        = "FindUnits"
+        actions    = ["organizations:ListParents"]
+        resources  = [for kind in ["account", "ou"] : "arn:${local.partition}:organizations::*:${kind}/${coalesce(var.organization.id, "none")}/*"]
+        conditions = null
       }] : [],
     )
   }

@@ -1,5 +1,5 @@
 # What repairs need. In member accounts the remediation role of templates/member-roles.yaml has it; with
-# remediation.own_account the remediator's own role has the same here. A test compares the two.
+# remediation.own_account a role here has the same. A test compares the two.
 locals {
   detach = { actions = ["iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy"], kinds = ["group", "role", "user"] }
 
@@ -46,26 +46,69 @@ locals {
       "${local.own_iam}:role/aws-service-role/*",
       "${local.own_iam}:role/OrganizationAccountAccessRole",
     ]
-    conditions = null
   }
 
   repairs_here = concat(
     [{
-      sid        = "Look"
-      effect     = "Allow"
-      actions    = local.looks
-      resources  = [for kind in ["group", "policy", "role", "user"] : "${local.own_iam}:${kind}/*"]
-      conditions = null
+      sid       = "Look"
+      effect    = "Allow"
+      actions   = local.looks
+      resources = [for kind in ["group", "policy", "role", "user"] : "${local.own_iam}:${kind}/*"]
     }],
     flatten([for action, needs in local.repairs : [for place, need in needs : {
-      sid        = "${join("", [for word in split("_", action) : title(word)])}${place == 0 ? "" : "Itself"}"
-      effect     = "Allow"
-      actions    = need.actions
-      resources  = [for kind in need.kinds : "${local.own_iam}:${kind}/*"]
-      conditions = null
+      sid       = "${join("", [for word in split("_", action) : title(word)])}${place == 0 ? "" : "Itself"}"
+      effect    = "Allow"
+      actions   = need.actions
+      resources = [for kind in need.kinds : "${local.own_iam}:${kind}/*"]
     }] if local.allows[action] == "true"]),
     [local.never_touch],
   )
+}
+
+# Never used as it is: the remediator takes a session of it for each call, with a policy for that call alone.
+resource "aws_iam_role" "own_repairs" {
+  count = var.remediation.own_account ? 1 : 0
+
+  name                 = local.own_repair_role
+  description          = "The remediator of IAM Policy Monitor repairs in this account."
+  permissions_boundary = var.permissions_boundary_arn
+  max_session_duration = 3600
+  tags                 = local.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { AWS = local.remediator_role_arn }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:PrincipalArn" = local.remediator_role_arn } }
+    }]
+  })
+
+  # The role that is trusted must exist by then.
+  depends_on = [module.function]
+}
+
+resource "aws_iam_role_policy" "own_repairs" {
+  count = length(aws_iam_role.own_repairs)
+
+  name   = "repairs"
+  role   = aws_iam_role.own_repairs[0].id
+  policy = local.own_repair_policy
+}
+
+locals {
+  remediator_role_arn = "arn:${local.partition}:iam::${local.account_id}:role/${local.function_names.remediator}"
+
+  own_repair_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [for statement in local.repairs_here : {
+      Sid      = statement.sid
+      Effect   = statement.effect
+      Action   = statement.actions
+      Resource = statement.resources
+    }]
+  })
 }
 
 # The breaker has no metric of its own: it opens seldom, and whoever closes it does so by hand.

@@ -20,11 +20,8 @@ READS_MEMBERS = "assumes the read role of every account of the organization, whi
 REPAIRS = "a repair needs it; trust in one role, a boundary, one permission for each allowed repair and the remediator's guard hold it"
 ESCALATION_WITH_REASON = {
     "iam-policy-monitor-detector": {"sts-001": READS_MEMBERS},
-    "iam-policy-monitor-remediator": {
-        "sts-001": "assumes the remediation role, only when deployed and only in this organization",
-        "iam-012": "with remediation.own_account: " + REPAIRS,
-        "rhino-02": "with remediation.own_account: " + REPAIRS,
-    },
+    "iam-policy-monitor-remediator": {"sts-001": "assumes the remediation role, only when deployed and only in this organization"},
+    "iam-policy-monitor-own-repairs": {"iam-012": "with remediation.own_account: " + REPAIRS, "rhino-02": "with remediation.own_account: " + REPAIRS},
     "Remediate": {"iam-012": REPAIRS, "rhino-02": REPAIRS},
 }
 
@@ -159,12 +156,16 @@ def test_no_role_has_every_action_and_every_star_resource_is_named_with_its_reas
 
 def test_in_a_dry_run_the_remediator_cannot_write_to_iam():
     writes = ["iam:DetachRolePolicy", "iam:PutRolePolicy", "iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:SetDefaultPolicyVersion"]
-    (answer,) = ask([{"policy": VARIANTS["dry_run"]["policies"]["iam-policy-monitor-remediator"], "probe": writes}])
-    assert not any(grant["may"] for grant in answer["grants"].values())
+    policies = VARIANTS["dry_run"]["policies"]
+    for answer in ask([{"policy": policies[f"iam-policy-monitor-{role}"], "probe": writes} for role in ("remediator", "own-repairs")]):
+        assert not any(grant["may"] for grant in answer["grants"].values())
 
 
-def test_its_own_role_may_repair_here_only_if_asked_for_exactly_what_members_allow_and_never_its_own_roles():
-    policy = EVERYTHING["policies"]["iam-policy-monitor-remediator"]
+def test_in_the_own_account_it_repairs_only_if_asked_by_a_role_that_may_what_members_allow_and_never_touch_our_roles():
+    assert "iam-policy-monitor-own-repairs" not in VARIANTS["deployed"]["policies"]
+    own = EVERYTHING["policies"]["iam-policy-monitor-remediator"]
+    assert not any(action.startswith("iam:") for s in statements(own) for action in listed(s["Action"])), "sessions of a role, never its own rights"
+    policy = EVERYTHING["policies"]["iam-policy-monitor-own-repairs"]
     shape = lambda s, account: (s["Sid"], sorted(listed(s["Action"])), sorted(r.replace(account, "ACCOUNT") for r in listed(s["Resource"])))
     member = [shape(s, ACCOUNT) for s in MEMBER["Remediate"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]]
     here = [shape(s, ACCOUNT) for s in statements(policy) if s["Effect"] == "Allow" and any(a.startswith("iam:") for a in listed(s["Action"]))]
