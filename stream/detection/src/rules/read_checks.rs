@@ -11,7 +11,7 @@ use policy::Pattern;
 use schemas::Outcome;
 use std::net::IpAddr;
 
-const CONDITION_KEYS: [&str; 17] = [
+const CONDITION_KEYS: [&str; 18] = [
     "event_names",
     "event_sources",
     "event_kinds",
@@ -27,6 +27,7 @@ const CONDITION_KEYS: [&str; 17] = [
     "mfa",
     "target",
     "event_fields",
+    "drill",
     "conditions",
     "policy",
 ];
@@ -135,6 +136,10 @@ pub(super) fn read_conditions(node: &Node, faults: &mut Faults) -> Option<(Vec<C
     let targets = [("self", Target::Caller), ("other", Target::Other)];
     checks.extend(fields.choice("target", &targets, faults).map(Check::Target));
     read_fields(fields, &mut checks, faults);
+    if fields.flag("drill", faults) == Some(true) {
+        faults.warning(fields.at("drill"), "the rule fails on purpose and never matches; take it out after the drill");
+        checks.push(Check::Drill);
+    }
     // Documents last: what is cheap and fails spares reading them.
     checks.extend(read_text_conditions(fields, faults));
     let policy = fields.node("policy").and_then(|node| read_condition(node, 0, faults));
