@@ -306,10 +306,56 @@ fn audit_rows(aws: &LocalAws) -> Vec<Value> {
     rows
 }
 
+#[test]
+fn faults_of_the_system_itself_are_told_once_an_hour_and_each_is_a_row_of_the_audit_log() {
+    let aws = LocalAws::start();
+    let slack = Slack::start();
+    let slack_handler = slack_handler(&aws, &aws.environment(), &slack, "");
+    let (topic, mail) = (aws.create_topic("alerts"), aws.create_queue("mail"));
+    aws.subscribe(&topic, &mail);
+    create_firehose(&aws);
+    let settings =
+        [("AUDIT_BUCKET", "audit"), ("SNS_TOPIC_ARN", topic.as_str()), ("FIREHOSE_STREAM_NAME", "audit-log")];
+    let environment = with(&aws.environment(), &settings);
+    let sns_publisher = Function::start(env!("CARGO_BIN_EXE_sns_publisher"), &environment);
+    let audit_logger = Function::start(env!("CARGO_BIN_EXE_audit_logger"), &environment);
+    let event = |kind: &str, number: usize, part: &str, value: Value| {
+        let detail = json!({"eventId": schemas::derived_id(&[kind, part, &number.to_string()]), "correlationId": "c",
+            "timestamp": "2024-01-05T12:00:00Z", part: value});
+        json!({"source": "iam.policy.monitor", "detail-type": kind, "detail": detail})
+    };
+    let failed = |rule: &str, number| {
+        event("IAM Policy Rule Error", number, "ruleError", json!({"rule_name": rule, "reason": "it crashed"}))
+    };
+    let rejected = |fault: &str, number| {
+        let value = json!({"files": "s3://config/rules.yaml", "faults": [fault], "inForce": "the last good one"});
+        event("ConfigRejected", number, "configRejected", value)
+    };
+    let mut events: Vec<Value> = (0..40).map(|number| failed("First", number)).collect();
+    events.extend([failed("Second", 40), rejected("line 3", 41), rejected("line 3", 42), rejected("line 4", 43)]);
+    for function in [&slack_handler, &sns_publisher, &audit_logger] {
+        let answer = function.invoke(&batch(&events)).unwrap_or_else(|error| panic!("{error:?} {}", function.log()));
+        assert_eq!(failures(&answer), Vec::<String>::new(), "{}", function.log());
+    }
+    let subjects: BTreeSet<String> =
+        aws.take_messages(&mail).iter().map(|mail| mail["Subject"].as_str().unwrap().to_owned()).collect();
+    let expected = ["configuration rejected", "rule First fails", "rule Second fails"];
+    assert_eq!(subjects, expected.map(|what| format!("[FAULT] {what} (IAM Policy Monitor)")).into());
+    let told: Vec<String> = slack.taken().iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told.len(), 4, "two rules, two different rejections: {told:?}");
+    assert!(told.iter().all(|text| text.starts_with("FAULT: ")), "{told:?}");
+    slack_handler.invoke(&tick()).unwrap();
+    assert_eq!(slack.taken().len(), 4, "nothing is left to sum up");
+    let rows = audit_rows(&aws);
+    let ids: BTreeSet<&str> = rows.iter().map(|row| row["event_id"].as_str().unwrap()).collect();
+    assert_eq!((rows.len(), ids.len()), (events.len(), events.len()));
+    assert!(rows.iter().any(|row| row["rule_name"] == "First" && row["severity"] == "HIGH"));
+}
+
 // Slack.
 
 #[test]
-fn slack_that_is_busy_is_waited_for_and_one_that_fails_is_tried_again() {
+fn d21_slack_that_is_busy_is_waited_for_and_one_that_fails_is_tried_again() {
     let aws = LocalAws::start();
     let slack = Slack::start();
     let function = slack_handler(&aws, &aws.environment(), &slack, "");
@@ -323,7 +369,7 @@ fn slack_that_is_busy_is_waited_for_and_one_that_fails_is_tried_again() {
 }
 
 #[test]
-fn a_message_that_slack_does_not_take_before_the_deadline_goes_back_to_the_queue_and_comes_again_once() {
+fn d21_a_message_that_slack_does_not_take_before_the_deadline_goes_back_to_the_queue_and_comes_again_once() {
     for stubborn in [Answer::Hang, Answer::Wait(u64::MAX), Answer::Refuse(500, "oops")] {
         let aws = LocalAws::start();
         let slack = Slack::start();

@@ -57,6 +57,8 @@ fn cases() -> Vec<(&'static str, Value)> {
     skipped["detail"]["remediation"]["description"] = json!("the policy is protected");
     skipped["detail"]["originalViolation"] = json!({});
     vec![
+        ("rule-error", rule_error()),
+        ("config-rejected", config_rejected()),
         ("escalation", escalation),
         ("attached", attached),
         ("attempt", attempt),
@@ -65,6 +67,24 @@ fn cases() -> Vec<(&'static str, Value)> {
         ("repair-failed", failed),
         ("repair-skipped", skipped),
     ]
+}
+
+fn rule_error() -> Value {
+    let detail = json!({
+        "eventId": "0a9a3c1e-0b1f-5f0e-9d0a-1f2e3d4c5b6a", "timestamp": "2024-01-05T12:00:00Z",
+        "correlationId": "5c2fd4e8-1f0c-4b7e-9a55-0d5f7a1c2b3d",
+        "ruleError": {"rule_name": "TrustToForeignAccount", "reason": "it fails on purpose, as a drill"},
+    });
+    json!({"source": "iam.policy.monitor", "detail-type": "IAM Policy Rule Error", "detail": detail})
+}
+
+fn config_rejected() -> Value {
+    let faults: Vec<String> = (3..=9).map(|line| format!("rules.yaml:{line}: severity: \"URGENT\" is none")).collect();
+    let detail = json!({
+        "eventId": "4d8f0a52-6c1d-5a3b-8f7e-0c9b8a7d6e5f", "timestamp": "2024-01-05T12:00:00Z", "correlationId": "\"e1\"",
+        "configRejected": {"files": "s3://config/rules.yaml", "faults": faults, "inForce": "the last good configuration"},
+    });
+    json!({"source": "iam.policy.monitor", "detail-type": "ConfigRejected", "detail": detail})
 }
 
 #[test]

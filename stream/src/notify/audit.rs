@@ -54,7 +54,7 @@ pub fn entry(event: &BusEvent) -> Entry {
     let detail = detection::redact(&event.detail.to_string(), MAX_WHOLE);
     let status = match &event.subject {
         Subject::Remediation(repair) => Some(repair.status.as_str()),
-        Subject::Violation(_) | Subject::Other => None,
+        Subject::Violation(_) | Subject::Fault(_) | Subject::Other => None,
     };
     let (detail, oversize) = if detail.len() <= MAX_DETAIL {
         (detail, None)

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::text::visible;
+use crate::bus::{CONFIG_REJECTED_DETAIL_TYPE, RULE_ERROR_DETAIL_TYPE};
 
 /// A reason quotes what it found, which may be long and hostile.
 const MAX_REASON: usize = 200;
@@ -39,8 +40,51 @@ pub enum Subject {
     Violation(Box<Violation>),
     /// The remediator did, or refused, a repair.
     Remediation(Box<Remediation>),
-    /// Another event of this system, such as a rejected configuration: kept in the audit log only.
+    /// Something is wrong with this system itself.
+    Fault(Fault),
+    /// Another event of this system: kept in the audit log only.
     Other,
+}
+
+/// What is wrong with this system itself. People must know: it may miss violations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A rule could not be evaluated on an event.
+    RuleError {
+        /// The rule.
+        rule_name: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// New configuration files were refused; the last good ones are in force.
+    ConfigRejected {
+        /// The files, as locations.
+        files: String,
+        /// What is wrong in them, with lines.
+        faults: Vec<String>,
+    },
+}
+
+impl Fault {
+    /// How bad: whatever it misses could be.
+    pub const SEVERITY: Severity = Severity::High;
+
+    fn read(detail_type: &str, detail: &Value) -> Result<Option<Fault>, EventError> {
+        match detail_type {
+            RULE_ERROR_DETAIL_TYPE => {
+                let given = object(detail, "ruleError", "detail.ruleError")?;
+                let rule_name = text(given, "rule_name", "detail.ruleError.rule_name")?;
+                Ok(Some(Fault::RuleError { rule_name, reason: text(given, "reason", "detail.ruleError.reason")? }))
+            }
+            CONFIG_REJECTED_DETAIL_TYPE => {
+                let given = object(detail, "configRejected", "detail.configRejected")?;
+                let faults = given.get("faults").and_then(|faults| Vec::<String>::deserialize(faults).ok());
+                let faults = faults.ok_or_else(|| shape("detail.configRejected.faults", "is no list of texts"))?;
+                Ok(Some(Fault::ConfigRejected { files: text(given, "files", "detail.configRejected.files")?, faults }))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// What came of a repair.
@@ -127,6 +171,7 @@ impl BusEvent {
         match &self.subject {
             Subject::Violation(violation) => Some(violation.severity),
             Subject::Remediation(remediation) => Some(remediation.severity),
+            Subject::Fault(_) => Some(Fault::SEVERITY),
             Subject::Other => None,
         }
     }
@@ -136,16 +181,30 @@ impl BusEvent {
         match &self.subject {
             Subject::Violation(violation) => Some(violation),
             Subject::Remediation(remediation) => remediation.violation.as_ref(),
-            Subject::Other => None,
+            Subject::Fault(_) | Subject::Other => None,
         }
     }
 
-    /// Rule that matched.
+    /// What is told once for all events of the same, and the same hour of the clock: faults come in thousands. `None` for
+    /// what is told for each event.
+    pub fn told_once(&self, now: DateTime<Utc>) -> Option<Uuid> {
+        let Subject::Fault(fault) = &self.subject else { return None };
+        let hour = (now.timestamp() / 3600).to_string();
+        Some(match fault {
+            Fault::RuleError { rule_name, .. } => schemas::derived_id(&["rule-error-told", rule_name, &hour]),
+            Fault::ConfigRejected { files, faults } => {
+                schemas::derived_id(&["config-rejected-told", files, &faults.join("\n"), &hour])
+            }
+        })
+    }
+
+    /// Rule that matched, or failed.
     pub fn rule_name(&self) -> Option<&str> {
         match &self.subject {
             Subject::Violation(violation) => Some(&violation.rule_name),
             Subject::Remediation(remediation) => Some(&remediation.rule_name),
-            Subject::Other => None,
+            Subject::Fault(Fault::RuleError { rule_name, .. }) => Some(rule_name),
+            Subject::Fault(Fault::ConfigRejected { .. }) | Subject::Other => None,
         }
     }
 
@@ -162,13 +221,13 @@ impl BusEvent {
         let subject = subject(&source, &detail_type, &detail)?;
         let event_id = match subject {
             // An event of another kind may have no id; its content gives one, the same at each delivery.
-            Subject::Other => text(&detail, "eventId", "detail.eventId")
+            Subject::Other | Subject::Fault(_) => text(&detail, "eventId", "detail.eventId")
                 .unwrap_or_else(|_| schemas::derived_id(&[&source, &detail_type, &detail.to_string()]).to_string()),
             Subject::Violation(_) | Subject::Remediation(_) => text(&detail, "eventId", "detail.eventId")?,
         };
         let key = Uuid::parse_str(&event_id).unwrap_or_else(|_| schemas::derived_id(&[&event_id]));
         let time = match subject {
-            Subject::Other => detail.get("timestamp").or_else(|| entry.get("time")),
+            Subject::Other | Subject::Fault(_) => detail.get("timestamp").or_else(|| entry.get("time")),
             Subject::Violation(_) | Subject::Remediation(_) => detail.get("timestamp"),
         };
         let timestamp = time.and_then(Value::as_str).and_then(|text| DateTime::parse_from_rfc3339(text).ok());
@@ -203,7 +262,8 @@ fn subject(source: &str, detail_type: &str, detail: &Value) -> Result<Subject, E
             remediation.violation = Violation::deserialize(original).ok();
             Ok(Subject::Remediation(Box::new(remediation)))
         }
-        (VIOLATION_SOURCE | REMEDIATION_SOURCE, _) => Ok(Subject::Other),
+        (VIOLATION_SOURCE, detail_type) => Ok(Fault::read(detail_type, detail)?.map_or(Subject::Other, Subject::Fault)),
+        (REMEDIATION_SOURCE, _) => Ok(Subject::Other),
         (source, _) => Err(shape("source", format!("{source:?} is not of this system"))),
     }
 }

@@ -85,7 +85,7 @@ pub fn points(event: &BusEvent, now: DateTime<Utc>) -> Vec<Point> {
             Status::DryRun => &[REMEDIATION_ACTION, DRY_RUN_EXECUTIONS],
             Status::Undone => &[REMEDIATION_ACTION, REMEDIATION_UNDONE],
         },
-        Subject::Other => &[],
+        Subject::Fault(_) | Subject::Other => &[],
     };
     let dimensions = dimensions(event);
     let Some(severity) = event.severity().map(schemas::Severity::as_str) else { return Vec::new() };
@@ -110,7 +110,7 @@ fn dimensions(event: &BusEvent) -> Vec<(Dimension, String)> {
             schemas::RuleAction::Remediate => "remediate",
         }),
         Subject::Remediation(repair) => Some(repair.action.as_str()),
-        Subject::Other => None,
+        Subject::Fault(_) | Subject::Other => None,
     };
     let given = [
         (Dimension::RuleName, event.rule_name()),

@@ -71,6 +71,12 @@ pub trait Channel: Send + Sync + 'static {
     /// The metric that counts what was delivered.
     const METRIC: &'static str;
 
+    /// What an event is claimed by. Events with the same key are told once.
+    fn key(event: &BusEvent, now: DateTime<Utc>) -> Uuid {
+        let _ = now;
+        event.key
+    }
+
     /// Delivers events, each to be delivered once; one outcome for each, in order.
     fn deliver(&self, events: &[BusEvent], at: Moment) -> impl Future<Output = Vec<Outcome>> + Send;
 
@@ -149,7 +155,7 @@ impl<C: Channel> Program<C> {
                 *slot = Some(outcome);
             }
         }
-        self.share(&intake.arrivals, &mut outcomes);
+        self.share(&intake.arrivals, at.now, &mut outcomes);
         let ticked = self.tick(intake.tick, at).await;
         let report = self.report(&intake, outcomes, ticked);
         self.tell(&report).await;
@@ -164,8 +170,9 @@ impl<C: Channel> Program<C> {
             match &arrival.event {
                 // A second copy in the same input shares what becomes of the first.
                 Ok(event) => {
-                    first.entry(event.key).or_insert_with(|| {
-                        wanted.push((place, event.key));
+                    let key = C::key(event, at.now);
+                    first.entry(key).or_insert_with(|| {
+                        wanted.push((place, key));
                         place
                     });
                 }
@@ -242,16 +249,16 @@ impl<C: Channel> Program<C> {
     }
 
     /// Copies of an event in one input: they are repeated if the first was dealt with, and come again with it if not.
-    fn share(&self, arrivals: &[Arrival], outcomes: &mut [Option<Outcome>]) {
+    fn share(&self, arrivals: &[Arrival], now: DateTime<Utc>, outcomes: &mut [Option<Outcome>]) {
         let mut first: HashMap<Uuid, Outcome> = HashMap::new();
         for (arrival, outcome) in arrivals.iter().zip(outcomes) {
             let Ok(event) = &arrival.event else { continue };
             match outcome {
                 Some(outcome) => {
-                    first.insert(event.key, outcome.clone());
+                    first.insert(C::key(event, now), outcome.clone());
                 }
                 None => {
-                    *outcome = Some(match first.get(&event.key) {
+                    *outcome = Some(match first.get(&C::key(event, now)) {
                         Some(Outcome::Later(reason)) => Outcome::Later(reason.clone()),
                         Some(_) => Outcome::Repeated,
                         None => Outcome::Later("it was not reached".to_owned()),

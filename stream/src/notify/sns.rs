@@ -5,7 +5,7 @@ pub mod channel;
 use schemas::{Severity, Violation};
 use serde_json::json;
 
-use super::event::{BusEvent, Remediation, Status, Subject};
+use super::event::{BusEvent, Fault, Remediation, Status, Subject};
 use super::text::{UNKNOWN, ascii, visible};
 use super::wording;
 
@@ -50,7 +50,28 @@ pub fn message(event: &BusEvent) -> Option<SnsMessage> {
     match &event.subject {
         Subject::Violation(violation) => Some(for_violation(event, violation)),
         Subject::Remediation(remediation) => Some(for_remediation(event, remediation)),
+        Subject::Fault(fault) => Some(for_fault(event, fault)),
         Subject::Other => None,
+    }
+}
+
+fn for_fault(event: &BusEvent, fault: &Fault) -> SnsMessage {
+    let headline = format!("[FAULT] {}", wording::fault_title(fault));
+    let story = wording::fault(fault);
+    let mut body = Body::new(&headline);
+    body.line("What happened", &story);
+    body.line("Why it matters", wording::fault_meaning(fault));
+    body.line("What to do", wording::after_fault(fault));
+    body.gap();
+    body.line("Time", &time(event.timestamp));
+    tracking(&mut body, event, None);
+    SnsMessage {
+        subject: ascii(&format!("{headline} (IAM Policy Monitor)"), MAX_SUBJECT),
+        body: body.0,
+        short: ascii(&format!("{headline}: {story}"), MAX_SMS),
+        facts: facts(event, &story),
+        attributes: attributes(event, Fault::SEVERITY),
+        priority: true,
     }
 }
 
@@ -180,7 +201,7 @@ fn attributes(event: &BusEvent, severity: Severity) -> Vec<(&'static str, String
 fn status(event: &BusEvent) -> Option<&'static str> {
     match &event.subject {
         Subject::Remediation(remediation) => Some(remediation.status.as_str()),
-        Subject::Violation(_) | Subject::Other => None,
+        Subject::Violation(_) | Subject::Fault(_) | Subject::Other => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use schemas::{Certainty, Outcome, RuleAction, Violation};
 
-use super::event::{Remediation, Status};
+use super::event::{Fault, Remediation, Status};
 use super::text::UNKNOWN;
 
 /// Who did it, in one phrase: `user alice`, `role Deploy (session ci-42)`, `the root user of 111111111111`.
@@ -145,6 +145,52 @@ pub fn after_repair(status: Status) -> &'static str {
         Status::Skipped => "A person must decide whether to repair by hand.",
         Status::DryRun => "To make such repairs, allow them in remediator-config.json.",
         Status::Undone => "What the rule found is in force again.",
+    }
+}
+
+/// Faults of a configuration that a message names; the others are counted.
+const MAX_FAULTS: usize = 5;
+
+/// What is wrong with this system, in few words.
+pub fn fault_title(fault: &Fault) -> String {
+    match fault {
+        Fault::RuleError { rule_name, .. } => format!("rule {rule_name} fails"),
+        Fault::ConfigRejected { .. } => "configuration rejected".to_owned(),
+    }
+}
+
+/// The same in full.
+pub fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::RuleError { rule_name, reason } => {
+            format!("Rule {rule_name} could not be evaluated on an event: {}", sentence(reason))
+        }
+        Fault::ConfigRejected { files, faults } => {
+            let named = faults.iter().take(MAX_FAULTS).map(String::as_str).collect::<Vec<_>>().join("; ");
+            let more = faults.len().saturating_sub(MAX_FAULTS);
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            format!("{files} cannot be used: {}", sentence(&format!("{named}{more}")))
+        }
+    }
+}
+
+/// Why a fault matters.
+pub fn fault_meaning(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::RuleError { .. } => "This rule may miss violations. All other rules were evaluated.",
+        Fault::ConfigRejected { .. } => "What these files change is not in force; the last good ones are.",
+    }
+}
+
+/// What a person does about a fault.
+pub fn after_fault(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::RuleError { .. } => {
+            "Look at the rule with `detector --event`. It is told once an hour; each failure is a row of audit_log."
+        }
+        Fault::ConfigRejected { .. } => {
+            "Correct the files; `detector check` tells all that is wrong. They are looked at again by themselves."
+        }
     }
 }
 

@@ -121,6 +121,46 @@ fn files_are_fed_event_by_event_only_failed_records_again_and_a_stopped_replay_g
     assert!(replay(&world, &arguments).starts_with("0 records"), "all was fed");
 }
 
+#[test]
+fn a_replay_that_is_killed_goes_on_inside_the_file_and_the_rate_bounds_each_call() {
+    let world = World::new();
+    world.aws.create_stream(STREAM, 1);
+    let file = world.aws.folder().join("five.json.gz");
+    let events: Vec<serde_json::Value> = (1..=5).map(admin_inline).collect();
+    std::fs::write(&file, log_file(&events)).unwrap();
+    let state = world.aws.folder().join("state.json");
+    let arguments =
+        ["files", file.to_str().unwrap(), "--stream", STREAM, "--rate", "2", "--state", state.to_str().unwrap()];
+    let child = std::sync::Arc::new(std::sync::Mutex::new(None::<std::process::Child>));
+    let killed = child.clone();
+    let kill = std::sync::Arc::new(move || {
+        if let Some(child) = killed.lock().unwrap().as_mut() {
+            child.kill().unwrap();
+        }
+    });
+    world.proxy.fail_after(1, 1, Fault::Before(kill), operation("PutRecords"));
+    let spawned = Command::new(env!("CARGO_BIN_EXE_replay"))
+        .args(arguments)
+        .env_clear()
+        .envs(world.proxy.environment())
+        .env("USE_REAL_AWS", "true")
+        .spawn()
+        .unwrap();
+    *child.lock().unwrap() = Some(spawned);
+    local_aws::wait_until("it is killed", || {
+        child.lock().unwrap().as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
+    });
+    assert_eq!(world.aws.shards(STREAM)[0].len(), 2, "the first call was taken");
+    assert_eq!(
+        replay(&world, &arguments),
+        format!("3 records of 1 objects went to {STREAM}; 0 parts could not be fed\n")
+    );
+    let sent: Vec<usize> =
+        world.proxy.calls_of("kinesis", "PutRecords").iter().map(|call| entries(&call.body)).collect();
+    assert_eq!(sent, [2, 2, 2, 1], "never more than the rate; the second call was not taken and made again");
+    assert_eq!(world.aws.shards(STREAM)[0].len(), 5, "each once");
+}
+
 fn drain(world: &World) {
     let drained = Mapping::default().drain(&world.aws, STREAM, |event| world.function.invoke(event));
     assert!(drained.failed.is_empty());

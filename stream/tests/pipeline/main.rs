@@ -14,4 +14,5 @@ mod faults;
 mod lambda;
 mod poison;
 mod records;
+mod rule_errors;
 mod world;

@@ -141,7 +141,7 @@ fn a_damaged_gzip_stream_gives_what_it_still_holds() {
 }
 
 #[test]
-fn a_damaged_aggregate_says_how_it_is_damaged() {
+fn d14_a_damaged_aggregate_says_how_it_is_damaged() {
     let good = aggregate([EVENT.as_bytes()]);
     let mut wrong_sum = good.clone();
     *wrong_sum.last_mut().unwrap() ^= 1;
@@ -209,6 +209,18 @@ fn a_record_holds_events_to_the_limit_and_the_next_is_refused_once() {
             assert!(found[3].starts_with("too_many_events"), "{found:?}");
         }
     }
+}
+
+#[test]
+fn d17_the_largest_record_that_kinesis_takes_is_read_whole() {
+    const LARGEST: usize = 10 * 1024 * 1024;
+    let count = LARGEST / (EVENT.len() + 1);
+    let found = pieces(vec![EVENT; count].join("\n"));
+    assert_eq!(found.len(), count);
+    assert!(found.iter().all(|piece| piece == "event PutUserPolicy"));
+    let padded =
+        EVENT.replace("PutUserPolicy\"", &format!("PutUserPolicy\",\"userAgent\":\"{}\"", "x".repeat(LARGEST - 400)));
+    assert_eq!(pieces(padded), ["event PutUserPolicy"]);
 }
 
 #[test]

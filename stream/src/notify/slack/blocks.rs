@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::config::SlackConfig;
 use super::fields::Field;
 use super::limits::{MAX_FIELDS, MAX_HEADER};
-use crate::notify::event::{BusEvent, Remediation, Status, Subject};
+use crate::notify::event::{BusEvent, Fault, Remediation, Status, Subject};
 use crate::notify::text::{UNKNOWN, code, slack, visible};
 use crate::notify::wording;
 
@@ -29,8 +29,21 @@ pub fn message(event: &BusEvent, config: &SlackConfig, channel: Option<&str>) ->
     match &event.subject {
         Subject::Violation(violation) => Some(for_violation(event, violation, config, channel)),
         Subject::Remediation(remediation) => Some(for_remediation(event, remediation, config, channel)),
+        Subject::Fault(fault) => Some(for_fault(event, fault, channel)),
         Subject::Other => None,
     }
+}
+
+fn for_fault(event: &BusEvent, fault: &Fault, channel: Option<&str>) -> Value {
+    let (title, story) = (wording::fault_title(fault), wording::fault(fault));
+    let blocks = vec![
+        header(&format!("\u{1F6E0} FAULT {title}")),
+        plain("", &story),
+        plain("Why it matters: ", wording::fault_meaning(fault)),
+        plain("What to do: ", wording::after_fault(fault)),
+        tracking(event),
+    ];
+    envelope(&format!("FAULT: {story}"), RED, blocks, channel)
 }
 
 fn for_violation(event: &BusEvent, violation: &Violation, config: &SlackConfig, channel: Option<&str>) -> Value {

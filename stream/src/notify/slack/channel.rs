@@ -10,6 +10,7 @@ use lake::{Claim, Lake};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use super::blocks;
 use super::config::SlackConfig;
@@ -160,6 +161,10 @@ impl Slack {
 impl Channel for Slack {
     const NAME: &'static str = "slack_handler";
     const METRIC: &'static str = SLACK_NOTIFICATIONS_SENT;
+
+    fn key(event: &BusEvent, now: DateTime<Utc>) -> Uuid {
+        event.told_once(now).unwrap_or(event.key)
+    }
 
     async fn deliver(&self, events: &[BusEvent], at: Moment) -> Vec<Outcome> {
         let config = match self.config.current().await {

@@ -22,9 +22,11 @@ pub enum Routed {
 
 /// Decides for an event that is handled at `now`.
 pub fn route(event: &BusEvent, config: &SlackConfig, now: DateTime<Utc>) -> Routed {
-    let (Some(severity), Some(rule)) = (event.severity(), event.rule_name()) else {
+    let Some(severity) = event.severity() else {
         return Routed::Unwanted("kept in the audit log only");
     };
+    // A rejected configuration is about no rule: only routes that name none take it.
+    let rule = event.rule_name().unwrap_or("");
     if matches!(&event.subject, Subject::Violation(violation) if violation.suppressed) {
         return Routed::Unwanted("suppressed");
     }

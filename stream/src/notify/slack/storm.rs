@@ -55,6 +55,7 @@ impl Member {
             Subject::Remediation(repair) => {
                 ("the remediator".to_owned(), format!("{}: {}", repair.action, repair.status.as_str()))
             }
+            Subject::Fault(fault) => ("IAM Policy Monitor".to_owned(), wording::fault_title(fault)),
             Subject::Other => return None,
         };
         let account = event.violation().map_or(UNKNOWN, |violation| &violation.account_id);
@@ -62,7 +63,7 @@ impl Member {
             key: event.key.to_string(),
             group: group(event, channel)?,
             channel: channel.map(str::to_owned),
-            rule_name: visible(event.rule_name()?, MAX_NAME),
+            rule_name: visible(event.rule_name().unwrap_or(&event.detail_type), MAX_NAME),
             severity: event.severity()?,
             account_id: visible(account, MAX_NAME),
             actor: visible(&actor, MAX_NAME),
@@ -331,6 +332,7 @@ fn group(event: &BusEvent, channel: Option<&str>) -> Option<String> {
         Subject::Remediation(repair) => {
             short(&["remediation", &repair.action, repair.status.as_str(), &repair.rule_name, channel])
         }
+        Subject::Fault(fault) => short(&["fault", &wording::fault(fault), channel]),
         Subject::Other => return None,
     })
 }

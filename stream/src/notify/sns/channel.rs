@@ -3,6 +3,8 @@
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{SnsMessage, message};
 use crate::backoff::Backoff;
@@ -91,6 +93,10 @@ impl Batches for Topic<'_> {
 impl Channel for Sns {
     const NAME: &'static str = "sns_publisher";
     const METRIC: &'static str = SNS_ALERTS_PUBLISHED;
+
+    fn key(event: &BusEvent, now: DateTime<Utc>) -> Uuid {
+        event.told_once(now).unwrap_or(event.key)
+    }
 
     async fn deliver(&self, events: &[BusEvent], at: Moment) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Unwanted("kept in the audit log only"); events.len()];
