@@ -234,7 +234,7 @@ async fn is_compact(inner: &InMemory) {
 }
 
 #[tokio::test]
-async fn each_partition_becomes_one_sorted_file_without_repeats() {
+async fn d17_each_partition_becomes_one_sorted_file_without_repeats() {
     let inner = filled().await;
     let lake = lake(&inner, None, 0);
     let before = read(&lake).await.unwrap();
@@ -259,7 +259,7 @@ async fn each_partition_becomes_one_sorted_file_without_repeats() {
 }
 
 #[tokio::test]
-async fn late_events_are_merged_by_the_next_run() {
+async fn d4_late_events_are_merged_by_the_next_run() {
     let inner = filled().await;
     let lake = lake(&inner, None, 0);
     finish(&lake).await;
@@ -272,7 +272,7 @@ async fn late_events_are_merged_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_change_leaves_every_row_to_readers_and_the_next_run_goes_on() {
+async fn d28_a_crash_at_any_change_leaves_every_row_to_readers_and_the_next_run_goes_on() {
     for carried_out in [false, true] {
         let mut at = 0;
         loop {
