@@ -12,6 +12,7 @@ mod text;
 use chrono::{DateTime, Utc};
 
 use crate::event::{CloudTrailEvent, EventError};
+use crate::gunzip::Gunzip;
 use crate::interest::Interest;
 use crate::limits::Limits;
 use piece::Step;
@@ -28,20 +29,37 @@ pub struct Opening<'o> {
     pub arrival: Option<DateTime<Utc>>,
 }
 
-/// Opens one record and gives its pieces in order. A record that holds nothing, such as an empty list, gives none.
-pub fn open(record: &[u8], opening: &Opening<'_>, sink: &mut dyn FnMut(Piece<'_>)) {
-    let mut walk = Walk { opening, sink, path: PiecePath::default(), pieces: 0, inflated: 0 };
-    if record.trim_ascii().is_empty() {
-        walk.unreadable(Reason::Empty, record);
-        return;
+/// Opens one record after the other with the same memory.
+#[derive(Debug, Default)]
+pub struct Opener {
+    /// Made when the first compressed record comes.
+    gunzip: Option<Gunzip>,
+}
+
+impl Opener {
+    /// Opens one record and gives its pieces in order. A record that holds nothing, such as an empty list, gives none.
+    pub fn open(&mut self, record: &[u8], opening: &Opening<'_>, sink: &mut dyn FnMut(Piece<'_>)) {
+        let gunzip = Some(&mut self.gunzip);
+        let mut walk = Walk { opening, sink, gunzip, path: PiecePath::default(), pieces: 0, inflated: 0 };
+        if record.trim_ascii().is_empty() {
+            walk.unreadable(Reason::Empty, record);
+            return;
+        }
+        walk.bytes(record, opening.arrival);
     }
-    walk.bytes(record, opening.arrival);
+}
+
+/// Opens a single record, see [`Opener::open`].
+pub fn open(record: &[u8], opening: &Opening<'_>, sink: &mut dyn FnMut(Piece<'_>)) {
+    Opener::default().open(record, opening, sink);
 }
 
 /// One walk through one record.
 struct Walk<'w> {
     opening: &'w Opening<'w>,
     sink: &'w mut dyn FnMut(Piece<'_>),
+    /// Away while the text it gave is read.
+    gunzip: Option<&'w mut Option<Gunzip>>,
     path: PiecePath,
     /// Pieces given so far.
     pieces: usize,

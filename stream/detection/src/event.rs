@@ -267,6 +267,9 @@ impl<'a> CloudTrailEvent<'a> {
 /// The API's name without the version that Lambda appends to it:
 /// `AddPermission20150331v2` is `AddPermission`. Other names come back as they are.
 pub fn base_name(event_name: &str) -> &str {
+    if !event_name.ends_with(|letter: char| letter.is_ascii_digit()) {
+        return event_name;
+    }
     let head = event_name.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let without_revision = match head.strip_suffix('v') {
         Some(before) if head.len() < event_name.len() && before.ends_with(|letter: char| letter.is_ascii_digit()) => {

@@ -14,6 +14,7 @@ mod change;
 mod decide;
 mod envelope;
 mod event;
+mod gunzip;
 mod identity;
 mod interest;
 mod limits;
@@ -33,8 +34,9 @@ pub use change::{
 pub use decide::{
     Arrival, Decided, EventKey, Judges, MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_PARAMETERS_BYTES, decide,
 };
-pub use envelope::{Opening, Other, Piece, PiecePath, Reason, Unreadable, open};
+pub use envelope::{Opener, Opening, Other, Piece, PiecePath, Reason, Unreadable, open};
 pub use event::{CloudTrailEvent, EventError, MAX_EVENT_DEPTH, Resource, UNKNOWN_ACCOUNT, base_name};
+pub use gunzip::Gunzip;
 pub use identity::{SessionIssuer, UserIdentity};
 pub use interest::Interest;
 pub use limits::{Limits, RATIO_FLOOR_BYTES};

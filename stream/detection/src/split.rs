@@ -6,11 +6,15 @@
 //! Memory: what is pushed at once, and one record.
 
 mod cut;
+mod marks;
 mod scan;
 
 use std::mem;
 
 use cut::{Cut, Input, Lines};
+
+/// How much of a chunk is copied to a record that broke off before it, at a time.
+const JOINED_BYTES: usize = 16 * 1024;
 
 /// One part of the stream. Offsets count bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +59,26 @@ impl Splitter {
 
     /// Takes the next bytes of the stream and gives every record that is complete.
     pub fn push(&mut self, chunk: &[u8], sink: &mut dyn FnMut(Part<'_>)) {
-        self.buffer.extend_from_slice(chunk);
-        self.run(false, sink);
+        let mut chunk = chunk;
+        // Only the record that the last chunk broke off in is put together in memory of its own.
+        while !self.buffer.is_empty() && !chunk.is_empty() {
+            let kept = self.buffer.len();
+            let (head, rest) = chunk.split_at(chunk.len().min(JOINED_BYTES));
+            self.buffer.extend_from_slice(head);
+            match self.run(false, sink).checked_sub(kept) {
+                // All that was kept is done with: what is not lies in the chunk.
+                Some(done) => {
+                    self.buffer.clear();
+                    chunk = chunk.get(done..).unwrap_or_default();
+                    break;
+                }
+                None => chunk = rest,
+            }
+        }
+        if !chunk.is_empty() {
+            let done = self.cut.run(&self.input(chunk, false), sink);
+            self.buffer.extend_from_slice(chunk.get(done..).unwrap_or_default());
+        }
     }
 
     /// Ends the stream: gives what is left. The splitter is ready for another stream then.
@@ -66,12 +88,17 @@ impl Splitter {
         self.cut = Cut::new();
     }
 
-    fn run(&mut self, is_last: bool, sink: &mut dyn FnMut(Part<'_>)) {
+    /// Works on the buffer, drops what is done with and answers how much that was.
+    fn run(&mut self, is_last: bool, sink: &mut dyn FnMut(Part<'_>)) -> usize {
         let mut buffer = mem::take(&mut self.buffer);
-        let input = Input { bytes: &buffer, is_last, max_record_bytes: self.max_record_bytes, lines: self.lines };
-        let keep = self.cut.run(&input, sink);
-        buffer.drain(..keep.min(buffer.len()));
+        let done = self.cut.run(&self.input(&buffer, is_last), sink);
+        buffer.drain(..done.min(buffer.len()));
         self.buffer = buffer;
+        done
+    }
+
+    fn input<'i>(&self, bytes: &'i [u8], is_last: bool) -> Input<'i> {
+        Input { bytes, is_last, max_record_bytes: self.max_record_bytes, lines: self.lines }
     }
 }
 

@@ -15,9 +15,9 @@ use schemas::Severity;
 
 use super::judge::Format;
 use super::{ConfigArgs, Exit, Loaded};
-use crate::scan::in_order::in_order;
-use crate::scan::inputs::{self, Inputs};
-use crate::scan::judge::{Bench, judge_unit};
+use crate::scan::in_order::{Emit, in_order};
+use crate::scan::inputs::{self, Inputs, Unit};
+use crate::scan::judge::{Bench, Worker};
 use crate::scan::summary::{self, Summary};
 use crate::scan::writer::{Outcome, Writer};
 
@@ -111,12 +111,11 @@ fn scan(args: &ScanArgs, loaded: &Loaded, inputs: &Inputs, mut writer: Writer<'_
     let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     thread::scope(|scope| {
         scope.spawn(|| show_progress(inputs.bytes(), &progress, &done));
-        let taken = in_order(
-            &inputs.units,
-            threads,
-            |_, unit, emit| judge_unit(&bench, unit, emit),
-            |batch| writer.take(batch),
-        );
+        let worker = || {
+            let mut worker = Worker::new(&bench);
+            move |units: &&[Unit], emit: &Emit<'_, _>| worker.judge(units, emit)
+        };
+        let taken = in_order(&inputs.groups(), threads, worker, |batch| writer.take(batch));
         done.store(true, Ordering::Relaxed);
         taken
     })?;

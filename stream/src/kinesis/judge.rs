@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
 use detection::{
-    Arrival, Books, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opening, Piece,
-    Reason, RuleError, Unreadable, decide, open,
+    Arrival, Books, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opener, Opening, Piece,
+    Reason, RuleError, Unreadable, decide,
 };
 use lake::DeadLetter;
 use schemas::{IamEvent, Violation};
@@ -68,11 +68,12 @@ pub(super) struct Judge<'c> {
     limits: Limits,
     seen: HashSet<EventKey>,
     buffer: Vec<u8>,
+    opener: Opener,
 }
 
 impl<'c> Judge<'c> {
     pub(super) fn new(config: &'c Config) -> Judge<'c> {
-        Judge { config, limits: Limits::default(), seen: HashSet::new(), buffer: Vec::new() }
+        Judge { config, limits: Limits::default(), seen: HashSet::new(), buffer: Vec::new(), opener: Opener::default() }
     }
 
     /// Judges from `start` until the part is full, the time is up or the batch is at its end; at least one piece.
@@ -179,7 +180,10 @@ impl Work<'_, '_> {
     fn open(&mut self, bytes: &[u8]) {
         let (limits, config) = (self.judge.limits, self.judge.config);
         let opening = Opening { limits: &limits, interest: Some(&config.interest), arrival: self.record.arrival };
-        open(bytes, &opening, &mut |piece| self.piece(piece, bytes));
+        // Lost when the record crashes us: what it was in the middle of is not used again.
+        let mut opener = std::mem::take(&mut self.judge.opener);
+        opener.open(bytes, &opening, &mut |piece| self.piece(piece, bytes));
+        self.judge.opener = opener;
     }
 
     fn piece(&mut self, piece: Piece<'_>, record: &[u8]) {

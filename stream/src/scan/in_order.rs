@@ -13,7 +13,7 @@ use std::thread;
 /// Messages a unit may have waiting before its worker pauses.
 const MESSAGES_PER_UNIT: usize = 2;
 /// Units per thread that may be finished before their turn.
-const UNITS_AHEAD: usize = 16;
+const UNITS_AHEAD: usize = 8;
 
 /// Says whether anybody still wants the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,26 +34,28 @@ impl<M> Emit<'_, M> {
     }
 }
 
-/// Runs `work` for every unit on `threads` threads; `take` gets the messages in unit order on the calling thread.
+/// Runs a worker for every unit on `threads` threads; `take` gets the messages in unit order on the calling thread.
+/// `worker` makes the worker of one thread, which may keep memory from unit to unit, but no facts.
 ///
 /// The first error of `take` ends the run: workers stop at their next message.
-pub fn in_order<U, M, E>(
+pub fn in_order<U, M, E, W>(
     units: &[U],
     threads: usize,
-    work: impl Fn(usize, &U, &Emit<'_, M>) + Sync,
+    worker: impl Fn() -> W + Sync,
     mut take: impl FnMut(M) -> Result<(), E>,
 ) -> Result<(), E>
 where
     U: Sync,
     M: Send,
+    W: FnMut(&U, &Emit<'_, M>),
 {
     let threads = threads.clamp(1, units.len().max(1));
     let next = AtomicUsize::new(0);
     let (announce, announced) = sync_channel(threads * UNITS_AHEAD);
     thread::scope(|scope| {
         for _ in 0..threads {
-            let (announce, next, work) = (announce.clone(), &next, &work);
-            scope.spawn(move || claim_units(units, next, &announce, work));
+            let (announce, next, worker) = (announce.clone(), &next, &worker);
+            scope.spawn(move || claim_units(units, next, &announce, worker()));
         }
         drop(announce);
         take_in_order(units.len(), announced, &mut take)
@@ -64,7 +66,7 @@ fn claim_units<U, M>(
     units: &[U],
     next: &AtomicUsize,
     announce: &SyncSender<(usize, Receiver<M>)>,
-    work: &(impl Fn(usize, &U, &Emit<'_, M>) + Sync),
+    mut work: impl FnMut(&U, &Emit<'_, M>),
 ) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +75,7 @@ fn claim_units<U, M>(
         if announce.send((index, receiver)).is_err() {
             return;
         }
-        work(index, unit, &Emit(&sender));
+        work(unit, &Emit(&sender));
     }
 }
 
@@ -108,12 +110,14 @@ mod tests {
             let result = in_order(
                 &units,
                 threads,
-                |_, unit, emit| {
-                    for part in 0..(unit % 5) {
-                        if unit % 11 == 0 {
-                            thread::yield_now();
+                || {
+                    |unit: &usize, emit: &Emit<'_, _>| {
+                        for part in 0..(unit % 5) {
+                            if unit % 11 == 0 {
+                                thread::yield_now();
+                            }
+                            emit.send((*unit, part));
                         }
-                        emit.send((*unit, part));
                     }
                 },
                 |message| {
@@ -133,8 +137,10 @@ mod tests {
         let result = in_order(
             &units,
             4,
-            |_, unit, emit| {
-                emit.send(*unit);
+            || {
+                |unit: &u64, emit: &Emit<'_, u64>| {
+                    emit.send(*unit);
+                }
             },
             |unit| if unit == 3 { Err("disk full") } else { Ok(()) },
         );

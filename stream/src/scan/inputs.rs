@@ -7,7 +7,11 @@ use std::{fs, io};
 use walkdir::WalkDir;
 
 /// Plain JSON-lines files above this size are read in ranges of this size, so that one large file keeps all cores busy.
-pub const RANGE_BYTES: u64 = 64 << 20;
+pub const RANGE_BYTES: u64 = 16 << 20;
+
+/// Small files are handed to a worker together, up to about this size on disk and this many.
+const GROUP_BYTES: u64 = 1 << 20;
+const GROUP_FILES: usize = 64;
 
 /// File names a folder walk takes; a trailing `.gz` is ignored first. A file named on the command line is always taken.
 const ENDINGS: [&str; 4] = ["json", "jsonl", "ndjson", "log"];
@@ -40,6 +44,22 @@ impl Inputs {
     /// Size on disk of everything that will be read.
     pub fn bytes(&self) -> u64 {
         self.units.iter().map(|unit| unit.bytes).sum()
+    }
+
+    /// The units in order, those put together that one worker reads before it asks for more: handing over costs more
+    /// than reading a small file.
+    pub fn groups(&self) -> Vec<&[Unit]> {
+        let (mut bytes, mut files) = (0, 0);
+        let groups = self.units.chunk_by(|unit, _| {
+            bytes += unit.bytes;
+            files += 1;
+            let goes_on = bytes < GROUP_BYTES && files < GROUP_FILES;
+            if !goes_on {
+                (bytes, files) = (0, 0);
+            }
+            goes_on
+        });
+        groups.collect()
     }
 }
 

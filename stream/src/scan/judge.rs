@@ -10,7 +10,7 @@ use lake::{DeadLetter, MAX_RAW_BYTES, Source};
 
 use super::in_order::{Emit, Flow};
 use super::inputs::Unit;
-use super::source::{self, SourceError};
+use super::source::{self, Reader, SourceError};
 use crate::policies::PolicyLibrary;
 
 /// Judged events handed on together.
@@ -55,23 +55,46 @@ pub struct Judged {
     pub decided: Decided,
 }
 
-/// Reads one unit to its end, or to where it cannot be read, and hands on what it came to.
-pub fn judge_unit(bench: &Bench<'_>, unit: &Unit, emit: &Emit<'_, Batch>) {
-    let base = source::first_offset(unit).unwrap_or_default();
-    let mut reading = Reading { bench, unit, base, batch: Batch::default(), letters: 0, cut_off: false };
-    let mut splitter = Splitter::new(bench.limits.max_event_bytes);
-    let mut end = 0;
-    let result = source::read(unit, bench.progress, |piece| {
-        end += piece.len() as u64;
-        splitter.push(piece, &mut |part| reading.part(part));
-        reading.hand_on(emit)
-    });
-    splitter.finish(&mut |part| reading.part(part));
-    bench.text_bytes.fetch_add(end, Ordering::Relaxed);
-    if let Err(error) = result {
-        reading.source_failed(&error, end);
+/// Judges units one after the other into the same memory.
+pub struct Worker<'w> {
+    bench: &'w Bench<'w>,
+    reader: Reader,
+    splitter: Splitter,
+}
+
+impl<'w> Worker<'w> {
+    /// A worker at this bench.
+    pub fn new(bench: &'w Bench<'w>) -> Worker<'w> {
+        Worker { bench, reader: Reader::default(), splitter: Splitter::new(bench.limits.max_event_bytes) }
     }
-    emit.send(reading.batch);
+
+    /// Reads each unit to its end, or to where it cannot be read, and hands on what they came to.
+    pub fn judge(&mut self, units: &[Unit], emit: &Emit<'_, Batch>) {
+        let mut batch = Batch::default();
+        for unit in units {
+            batch = self.unit(unit, batch, emit);
+        }
+        emit.send(batch);
+    }
+
+    fn unit(&mut self, unit: &Unit, batch: Batch, emit: &Emit<'_, Batch>) -> Batch {
+        let base = source::first_offset(unit).unwrap_or_default();
+        let bench = self.bench;
+        let mut reading = Reading { bench, unit, base, batch, letters: 0, cut_off: false };
+        let mut end = 0;
+        let splitter = &mut self.splitter;
+        let result = self.reader.read(unit, bench.progress, |piece| {
+            end += piece.len() as u64;
+            splitter.push(piece, &mut |part| reading.part(part));
+            reading.hand_on(emit)
+        });
+        splitter.finish(&mut |part| reading.part(part));
+        bench.text_bytes.fetch_add(end, Ordering::Relaxed);
+        if let Err(error) = result {
+            reading.source_failed(&error, end);
+        }
+        reading.batch
+    }
 }
 
 struct Reading<'r> {

@@ -8,13 +8,16 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use detection::Gunzip;
 use flate2::bufread::MultiGzDecoder;
 
 use super::in_order::Flow;
 use super::inputs::{Unit, describe};
 
-/// Bytes handed on at a time.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes of a file read at a time, and of text handed on at a time when it is a stream: what fits a core's cache.
+const PIECE_BYTES: usize = 256 << 10;
+/// A gzip file that fits one piece is inflated at once, if its text is not larger than this.
+const MAX_TEXT_BYTES: usize = 4 << 20;
 /// How much of a file is looked at to tell JSON lines from one document.
 const SNIFF_BYTES: u64 = 256 << 10;
 /// A gzip file may inflate to this size whatever its ratio.
@@ -60,22 +63,52 @@ impl SourceError {
     }
 }
 
-/// Hands the unit's bytes to `take`, in order; adds what was read from disk to `progress`.
-///
-/// For a range, hands over exactly the lines that start inside it; returns the offset of the first byte handed over.
-pub fn read(unit: &Unit, progress: &AtomicU64, take: impl FnMut(&[u8]) -> Flow) -> Result<(), SourceError> {
-    let file = File::open(&unit.path).map_err(SourceError::Open)?;
-    let consumed = Rc::new(Cell::new(0));
-    let counted = Counted { inner: file, consumed: Rc::clone(&consumed), progress };
-    let mut reader = BufReader::with_capacity(128 << 10, counted);
-    if let Some(range) = &unit.range {
-        return read_lines(&mut reader, range, take);
-    }
-    let start = reader.fill_buf().map_err(SourceError::Read)?;
-    if start.starts_with(&[0x1f, 0x8b]) { read_gzip(reader, &consumed, take) } else { read_plain(reader, take) }
+/// Reads units one after the other into the same memory.
+#[derive(Debug, Default)]
+pub struct Reader {
+    piece: Vec<u8>,
+    text: Vec<u8>,
+    gunzip: Gunzip,
 }
 
-/// Offset of the first byte that [`read`] hands over for this unit.
+impl Reader {
+    /// Hands the unit's bytes to `take`, in order; adds what was read from disk to `progress`.
+    ///
+    /// For a range, hands over exactly the lines that start inside it.
+    pub fn read(
+        &mut self,
+        unit: &Unit,
+        progress: &AtomicU64,
+        mut take: impl FnMut(&[u8]) -> Flow,
+    ) -> Result<(), SourceError> {
+        let file = File::open(&unit.path).map_err(SourceError::Open)?;
+        let consumed = Rc::new(Cell::new(0));
+        let mut file = Counted { inner: file, consumed: Rc::clone(&consumed), progress };
+        if let Some(range) = &unit.range {
+            return read_lines(&mut BufReader::with_capacity(PIECE_BYTES, file), range, take);
+        }
+        self.piece.resize(PIECE_BYTES, 0);
+        let (start, fault) = match fill(&mut file, &mut self.piece) {
+            Ok(start) => (start, None),
+            Err((before, error)) => (before, Some(error)),
+        };
+        if !start.starts_with(&[0x1f, 0x8b]) {
+            return match (take(start), fault) {
+                (_, Some(error)) => Err(SourceError::Read(error)),
+                (Flow::Stop, None) => Ok(()),
+                (Flow::Continue, None) => read_plain(file, &mut self.piece, take),
+            };
+        }
+        if start.len() < PIECE_BYTES && let Some(text) = self.gunzip.text(start, MAX_TEXT_BYTES) {
+            take(text);
+            return Ok(());
+        }
+        self.text.resize(PIECE_BYTES, 0);
+        read_gzip(BufReader::with_capacity(PIECE_BYTES, start.chain(file)), &mut self.text, &consumed, take)
+    }
+}
+
+/// Offset of the first byte that [`Reader::read`] hands over for this unit.
 pub fn first_offset(unit: &Unit) -> io::Result<u64> {
     let Some(range) = unit.range.as_ref().filter(|range| range.start > 0) else { return Ok(0) };
     let mut reader = BufReader::new(File::open(&unit.path)?);
@@ -95,10 +128,13 @@ pub fn holds_plain_lines(path: &Path) -> bool {
     line.starts_with(b"{") && line.trim_ascii_end().ends_with(b"}")
 }
 
-fn read_plain(mut reader: impl Read, mut take: impl FnMut(&[u8]) -> Flow) -> Result<(), SourceError> {
-    let mut piece = vec![0; PIECE_BYTES];
+fn read_plain(
+    mut reader: impl Read,
+    piece: &mut [u8],
+    mut take: impl FnMut(&[u8]) -> Flow,
+) -> Result<(), SourceError> {
     loop {
-        let filled = fill(&mut reader, &mut piece).map_err(|(_, error)| SourceError::Read(error))?;
+        let filled = fill(&mut reader, piece).map_err(|(_, error)| SourceError::Read(error))?;
         if filled.is_empty() || take(filled) == Flow::Stop {
             return Ok(());
         }
@@ -107,14 +143,14 @@ fn read_plain(mut reader: impl Read, mut take: impl FnMut(&[u8]) -> Flow) -> Res
 
 fn read_gzip(
     reader: impl BufRead,
+    piece: &mut [u8],
     consumed: &Cell<u64>,
     mut take: impl FnMut(&[u8]) -> Flow,
 ) -> Result<(), SourceError> {
     let mut inflater = MultiGzDecoder::new(reader);
-    let mut piece = vec![0; PIECE_BYTES];
     let mut inflated = 0;
     loop {
-        let filled = match fill(&mut inflater, &mut piece) {
+        let filled = match fill(&mut inflater, piece) {
             Ok(filled) => filled,
             Err((before, error)) => {
                 take(before);
@@ -221,7 +257,7 @@ mod tests {
 
     fn bytes_of(unit: &Unit) -> (Vec<u8>, Result<(), SourceError>) {
         let mut all = Vec::new();
-        let result = read(unit, &AtomicU64::new(0), |piece| {
+        let result = Reader::default().read(unit, &AtomicU64::new(0), |piece| {
             all.extend_from_slice(piece);
             Flow::Continue
         });

@@ -17,6 +17,9 @@ impl Walk<'_> {
         let limits = self.opening.limits;
         let left = limits.max_inflated_bytes.saturating_sub(self.inflated);
         let by_ratio = bytes.len().saturating_mul(limits.max_gzip_ratio).max(RATIO_FLOOR_BYTES);
+        if self.gunzip(bytes, left.min(by_ratio), time) {
+            return;
+        }
         let (text, fault) = inflate(bytes, left.min(by_ratio));
         self.inflated = self.inflated.saturating_add(text.len());
         if text.len() > left {
@@ -35,6 +38,19 @@ impl Walk<'_> {
             None if text.is_empty() => self.unreadable(Reason::Empty, bytes),
             None => {}
         }
+    }
+
+    /// Reads what one faultless member holds; answers whether it was that. Gzip inside gzip takes the longer way.
+    fn gunzip(&mut self, bytes: &[u8], limit: usize, time: Option<DateTime<Utc>>) -> bool {
+        let Some(gunzip) = self.gunzip.take() else { return false };
+        let text = gunzip.get_or_insert_default().text(bytes, limit).filter(|text| !text.is_empty());
+        if let Some(text) = text {
+            self.inflated = self.inflated.saturating_add(text.len());
+            self.within(Step::Into("gzip"), |walk| walk.bytes(text, time));
+        }
+        let is_done = text.is_some();
+        self.gunzip = Some(gunzip);
+        is_done
     }
 }
 
