@@ -7,6 +7,7 @@ mod gzip;
 mod kpl;
 mod object;
 mod piece;
+mod skim;
 mod text;
 
 use chrono::{DateTime, Utc};

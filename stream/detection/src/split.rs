@@ -12,6 +12,7 @@ mod scan;
 use std::mem;
 
 use cut::{Cut, Input, Lines};
+pub(crate) use marks::{Quotes, escaped_length};
 
 /// How much of a chunk is copied to a record that broke off before it, at a time.
 const JOINED_BYTES: usize = 16 * 1024;
@@ -108,8 +109,16 @@ pub(crate) fn split(bytes: &[u8], max_record_bytes: usize, sink: &mut dyn FnMut(
 }
 
 /// Whether a key of the outermost object would stand right after `text`, which starts at the object's bracket.
-pub(crate) fn is_at_first_level(text: &[u8]) -> bool {
-    scan::ends_before_key(text)
+pub(crate) fn is_at_first_level(text: &[u8], quotes: Quotes) -> bool {
+    scan::ends_before_key(text, quotes)
+}
+
+/// How long the object or list at the start of `text` is, told by its brackets.
+pub(crate) fn value_length(text: &[u8]) -> Option<usize> {
+    match scan::Scan::default().run(text) {
+        scan::Found::End(length) => Some(length),
+        scan::Found::Break(_) | scan::Found::Nothing => None,
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
 use detection::{
-    Arrival, Books, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opener, Opening, Piece,
-    Reason, RuleError, Unreadable, decide,
+    Arrival, Books, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opener, Opening,
+    Piece, Reason, RuleError, Unreadable, decide,
 };
 use lake::DeadLetter;
 use schemas::{IamEvent, Violation};

@@ -99,7 +99,9 @@ impl Reader {
                 (Flow::Continue, None) => read_plain(file, &mut self.piece, take),
             };
         }
-        if start.len() < PIECE_BYTES && let Some(text) = self.gunzip.text(start, MAX_TEXT_BYTES) {
+        if start.len() < PIECE_BYTES
+            && let Some(text) = self.gunzip.text(start, MAX_TEXT_BYTES)
+        {
             take(text);
             return Ok(());
         }
@@ -128,11 +130,7 @@ pub fn holds_plain_lines(path: &Path) -> bool {
     line.starts_with(b"{") && line.trim_ascii_end().ends_with(b"}")
 }
 
-fn read_plain(
-    mut reader: impl Read,
-    piece: &mut [u8],
-    mut take: impl FnMut(&[u8]) -> Flow,
-) -> Result<(), SourceError> {
+fn read_plain(mut reader: impl Read, piece: &mut [u8], mut take: impl FnMut(&[u8]) -> Flow) -> Result<(), SourceError> {
     loop {
         let filled = fill(&mut reader, piece).map_err(|(_, error)| SourceError::Read(error))?;
         if filled.is_empty() || take(filled) == Flow::Stop {

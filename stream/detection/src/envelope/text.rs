@@ -46,6 +46,9 @@ impl Walk<'_> {
         if self.opening.interest.is_some_and(|interest| interest.surely_not(bytes)) {
             return self.not_of_interest(bytes);
         }
+        if self.skim(bytes) {
+            return;
+        }
         match std::str::from_utf8(bytes).ok().map(|text| (text, Members::parse(text))) {
             Some((text, Ok(members))) => self.object(text, &members, time),
             _ => self.documents(bytes, time),
@@ -75,6 +78,7 @@ impl Walk<'_> {
             Some(b'{') if self.opening.interest.is_some_and(|interest| interest.surely_not(bytes)) => {
                 self.not_of_interest(bytes);
             }
+            Some(b'{') if self.skim(bytes) => {}
             Some(b'{') => match std::str::from_utf8(bytes) {
                 Err(_) => self.unreadable(Reason::NotUtf8, bytes),
                 Ok(text) => match Members::parse(text) {

@@ -83,6 +83,14 @@ proptest! {
             prop_assert!(!interest().wants(name), "{record}");
             prop_assert!(!name.is_empty(), "{record}");
         }
+        // As the content of a JSON string it is judged alike, if only its quotes are escaped there.
+        let content = Value::from(record.as_str()).to_string();
+        if crate::split::escaped_length(&content.as_bytes()[1..]) == Some(content.len() - 2) {
+            let content = &content.as_bytes()[1..content.len() - 1];
+            prop_assert_eq!(interest().surely_not_escaped(content), interest().surely_not(record.as_bytes()), "{}", record);
+        } else {
+            prop_assert!(record.contains(['\\', '\n', '\t']), "{record}");
+        }
         // With and without interest the same events come out, and nothing is miscounted.
         let arrival = Utc.timestamp_opt(0, 0).single();
         let count = |interest: Option<&Interest>| {

@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use super::marks::{BLOCK, Marks};
+use super::marks::{BLOCK, Marks, Quotes};
 
 /// JSON's white space.
 pub(super) fn is_space(byte: u8) -> bool {
@@ -56,7 +56,13 @@ impl Scan {
     fn block(&mut self, block: &[u8; BLOCK]) -> Found {
         let is_inside = self.depth > 0 || (!self.in_string && matches!(block.first(), Some(b'{' | b'[')));
         let marks = if is_inside { Marks::of(block, self.in_string, self.escaped) } else { None };
-        let Some(marks) = marks else { return self.run_bytes(block) };
+        match marks {
+            Some(marks) => self.follow(block, marks),
+            None => self.run_bytes(block),
+        }
+    }
+
+    fn follow(&mut self, block: &[u8; BLOCK], marks: Marks) -> Found {
         let mut brackets = marks.brackets;
         while brackets != 0 {
             let at = brackets.trailing_zeros() as usize;
@@ -151,13 +157,17 @@ fn last_letter(bytes: &[u8]) -> Option<u8> {
 }
 
 /// Whether a key of the outermost object would stand right after `text`, which starts at the object's bracket.
-pub(super) fn ends_before_key(text: &[u8]) -> bool {
+pub(super) fn ends_before_key(text: &[u8], quotes: Quotes) -> bool {
     let mut scan = Scan::default();
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     // Spaces after the text change nothing, and make its end a block like the others.
     let mut end = [b' '; BLOCK];
     end.iter_mut().zip(rest).for_each(|(byte, letter)| *byte = *letter);
-    blocks.iter().chain([&end]).all(|block| scan.block(block) == Found::Nothing)
+    let mut step = |block| match quotes {
+        Quotes::Plain => scan.block(block),
+        Quotes::Escaped => scan.follow(block, Marks::of_escaped(block, scan.in_string)),
+    };
+    blocks.iter().chain([&end]).all(|block| step(block) == Found::Nothing)
         && (scan.depth == 1 && !scan.in_string && matches!(scan.last, b'{' | b','))
 }
 
