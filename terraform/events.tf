@@ -6,10 +6,10 @@ resource "aws_cloudwatch_event_bus" "this" {
   tags               = local.tags
 
   dead_letter_config {
-    arn = aws_sqs_queue.bus_dead_letters.arn
+    arn = aws_sqs_queue.dead_letters["bus"].arn
   }
 
-  depends_on = [aws_sqs_queue_policy.bus_dead_letters]
+  depends_on = [aws_sqs_queue_policy.dead_letters]
 }
 
 # Only this account puts events on the bus; its roles need no bus policy for that.
@@ -26,18 +26,21 @@ locals {
   violations = { source = ["iam.policy.monitor"], "detail-type" = ["IAM Policy Violation"] }
   told       = { source = ["iam.policy.monitor", "iam.policy.remediator"] }
 
+  # What people hear of: all but the canary. Not every event has a rule.
+  told_to_people = merge(local.told, { "$or" = [
+    { detail = { violation = { rule_name = [{ exists = false }] } } },
+    { detail = { violation = { rule_name = [{ "anything-but" = [local.canary_rule] }] } } },
+  ] })
+
   routes = {
-    sns_publisher     = { pattern = local.told, batch_size = 10, window = 0, concurrency = 5 }
-    slack_handler     = { pattern = local.told, batch_size = 10, window = 1, concurrency = 2 }
+    sns_publisher     = { pattern = local.told_to_people, batch_size = 10, window = 0, concurrency = 5 }
+    slack_handler     = { pattern = local.told_to_people, batch_size = 10, window = 1, concurrency = 2 }
     metrics_publisher = { pattern = local.told, batch_size = 100, window = 10, concurrency = 2 }
     audit_logger      = { pattern = { source = [{ prefix = "" }] }, batch_size = 100, window = 10, concurrency = 2 }
     remediator        = { pattern = merge(local.violations, { detail = { violation = { action = ["remediate"], suppressed = [false] } } }), batch_size = 1, window = 0, concurrency = var.remediation.max_concurrency }
   }
 
   slack_tick_arn = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${var.name}-slack-tick"
-
-  # What cannot be decrypted for a rule goes here.
-  bus_dlq_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${var.name}-bus-dlq"
 }
 
 module "route" {
@@ -62,41 +65,6 @@ module "route" {
   queue_age_minutes        = var.alarms.queue_age_minutes
   alarm_actions            = local.alarm_actions
   tags                     = local.tags
-}
-
-resource "aws_sqs_queue" "bus_dead_letters" {
-  name                      = "${var.name}-bus-dlq"
-  message_retention_seconds = 1209600
-  # Its own key: the bus's may be what failed.
-  sqs_managed_sse_enabled = true
-  max_message_size        = 1048576
-  tags                    = local.tags
-}
-
-resource "aws_sqs_queue_policy" "bus_dead_letters" {
-  queue_url = aws_sqs_queue.bus_dead_letters.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "FromTheBus"
-        Effect    = "Allow"
-        Principal = { Service = "events.amazonaws.com" }
-        Action    = "sqs:SendMessage"
-        Resource  = local.bus_dlq_arn
-        Condition = { ArnEquals = { "aws:SourceArn" = local.bus_arn } }
-      },
-      {
-        Sid       = "TlsOnly"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sqs:*"
-        Resource  = local.bus_dlq_arn
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      },
-    ]
-  })
 }
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -16,82 +16,47 @@ resource "aws_cloudwatch_log_stream" "firehose" {
   log_group_name = aws_cloudwatch_log_group.firehose[0].name
 }
 
+module "firehose_role" {
+  source = "./modules/role"
+  count  = local.uses_firehose ? 1 : 0
+
+  name                     = local.firehose_name
+  description              = "Firehose writes the audit log."
+  service                  = "firehose.amazonaws.com"
+  trust_conditions         = { StringEquals = { "sts:ExternalId" = [local.account_id] } }
+  statements               = local.firehose_statements
+  key_arns                 = [local.key_arns.lake, local.key_arns.data]
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = local.tags
+}
+
 locals {
   firehose_statements = [
     {
-      Sid      = "Deliver"
-      Effect   = "Allow"
-      Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-      Resource = ["${local.bucket_arns.audit}/audit_log/*", "${local.bucket_arns.audit}/audit-log-errors/*"]
+      sid       = "Deliver"
+      actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+      resources = ["${local.bucket_arns.audit}/audit_log/*", "${local.bucket_arns.audit}/audit-log-errors/*"]
     },
     {
-      Sid      = "ListLake"
-      Effect   = "Allow"
-      Action   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
-      Resource = [local.bucket_arns.audit]
+      sid       = "ListLake"
+      actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+      resources = [local.bucket_arns.audit]
     },
     {
-      Sid    = "ReadTable"
-      Effect = "Allow"
-      Action = ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"]
-      Resource = [
+      sid     = "ReadTable"
+      actions = ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"]
+      resources = [
         "arn:${local.partition}:glue:${local.region}:${local.account_id}:catalog",
         "arn:${local.partition}:glue:${local.region}:${local.account_id}:database/${local.database}",
         "arn:${local.partition}:glue:${local.region}:${local.account_id}:table/${local.database}/audit_log",
       ]
     },
     {
-      Sid      = "OwnLog"
-      Effect   = "Allow"
-      Action   = ["logs:PutLogEvents"]
-      Resource = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/kinesisfirehose/${local.firehose_name}:log-stream:*"]
+      sid       = "OwnLog"
+      actions   = ["logs:PutLogEvents"]
+      resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/kinesisfirehose/${local.firehose_name}:log-stream:*"]
     },
   ]
-  firehose_policy = jsonencode({ Version = "2012-10-17", Statement = local.firehose_statements })
-}
-
-resource "aws_iam_role" "firehose" {
-  count = local.uses_firehose ? 1 : 0
-
-  name                 = local.firehose_name
-  description          = "Firehose writes the audit log."
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = local.tags
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "firehose.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "sts:ExternalId" = local.account_id } }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "firehose" {
-  count = local.uses_firehose ? 1 : 0
-
-  name   = "work"
-  role   = aws_iam_role.firehose[0].id
-  policy = local.firehose_policy
-}
-
-resource "aws_iam_role_policy" "firehose_keys" {
-  count = local.uses_firehose ? 1 : 0
-
-  name = "keys"
-  role = aws_iam_role.firehose[0].id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid      = "Keys"
-      Effect   = "Allow"
-      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource = distinct([local.key_arns.lake, local.key_arns.data])
-    }]
-  })
 }
 
 resource "aws_kinesis_firehose_delivery_stream" "audit_log" {
@@ -108,7 +73,7 @@ resource "aws_kinesis_firehose_delivery_stream" "audit_log" {
   }
 
   extended_s3_configuration {
-    role_arn            = aws_iam_role.firehose[0].arn
+    role_arn            = module.firehose_role[0].arn
     bucket_arn          = local.bucket_arns.audit
     prefix              = "audit_log/year=!{partitionKeyFromQuery:year}/month=!{partitionKeyFromQuery:month}/day=!{partitionKeyFromQuery:day}/"
     error_output_prefix = "audit-log-errors/!{firehose:error-output-type}/!{timestamp:yyyy-MM-dd}/"
@@ -163,7 +128,7 @@ resource "aws_kinesis_firehose_delivery_stream" "audit_log" {
       }
 
       schema_configuration {
-        role_arn      = aws_iam_role.firehose[0].arn
+        role_arn      = module.firehose_role[0].arn
         database_name = aws_glue_catalog_database.this.name
         table_name    = aws_glue_catalog_table.this["audit_log"].name
         region        = local.region
@@ -171,5 +136,5 @@ resource "aws_kinesis_firehose_delivery_stream" "audit_log" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.firehose, aws_iam_role_policy.firehose_keys, module.bucket]
+  depends_on = [module.bucket]
 }

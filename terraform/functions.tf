@@ -43,6 +43,10 @@ locals {
       FIREHOSE_STREAM_NAME = local.uses_firehose ? local.firehose_name : null
     })
 
+    compactor = merge(local.common_environment, {
+      COMPACT_MONTHS = tostring(var.compaction.months)
+    })
+
     remediator = merge(local.common_environment, {
       RULES_BUCKET            = local.buckets.config
       EVENTBRIDGE_BUS_NAME    = local.bus_name
@@ -65,6 +69,7 @@ locals {
     slack_handler     = { description = "Tells people of violations and repairs in Slack.", memory_mb = 256, timeout_seconds = 60 }
     metrics_publisher = { description = "Counts violations and repairs in CloudWatch.", memory_mb = 256, timeout_seconds = 60 }
     audit_logger      = { description = "Writes every event of the bus to the audit log.", memory_mb = 256, timeout_seconds = 60 }
+    compactor         = { description = "Merges the small files of the lake.", memory_mb = var.compaction.memory_mb, timeout_seconds = 900 }
     remediator        = { description = "Repairs what may be repaired, within budgets.", memory_mb = 256, timeout_seconds = var.remediation.timeout_seconds }
   }
 }
@@ -81,13 +86,14 @@ module "function" {
   timeout_seconds          = local.functions[each.key].timeout_seconds
   reserved_concurrency     = each.key == "detector" ? var.detector.reserved_concurrency : -1
   environment              = { for name, value in local.environment[each.key] : name => value if value != null && value != "" }
-  statements               = concat(local.statements[each.key], each.key == "detector" ? [] : [local.receive[each.key]])
+  statements               = concat(local.statements[each.key], contains(local.consumers, each.key) ? [local.receive[each.key]] : [])
   key_arns                 = merge({ data = local.key_arns.data, lake = local.key_arns.lake }, each.key == "detector" && var.ingestion.stream_kms_key_arn != null ? { stream = var.ingestion.stream_kms_key_arn } : {})
   environment_key_arn      = local.key_arns.data
   log_group_arn            = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${local.function_names[each.key]}"
   log_key_arn              = local.key_arns.logs
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+  alarm_periods            = each.key == "compactor" ? 1 : 3 # it runs once a day
   alarm_actions            = local.alarm_actions
   tags                     = local.tags
 }

@@ -60,6 +60,7 @@ module "log_bucket" {
 # The configuration that ships, or yours. With config.upload = false another pipeline puts the files there.
 locals {
   config_files = { for file in ["rules.yaml", "suppress.yaml", "notification-config.yaml", "remediator-config.json"] : file => "${local.config_directory}/${file}" }
+  rules        = { for rule in try(yamldecode(file(local.config_files["rules.yaml"])).rules, []) : rule.name => rule.severity... }
   rate_limits  = try(jsondecode(file(local.config_files["remediator-config.json"])).rate_limits, {})
 }
 

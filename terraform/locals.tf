@@ -31,12 +31,13 @@ locals {
     audit_logger      = true
     slack_handler     = var.notifications.slack.enabled
     remediator        = var.remediation.deployed
+    compactor         = var.compaction.enabled
   }
   deployed       = toset([for program, wanted in local.programs : program if wanted])
   function_names = { for program in keys(local.programs) : program => "${var.name}-${replace(program, "_", "-")}" }
 
   # The programs behind a queue, each on its own route from the bus.
-  consumers  = setsubtract(local.deployed, ["detector"])
+  consumers  = setsubtract(local.deployed, ["detector", "compactor"])
   queue_arns = { for program in local.consumers : program => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.function_names[program]}" }
   queue_urls = { for program in local.consumers : program => "https://sqs.${local.region}.${local.dns_suffix}/${local.account_id}/${local.function_names[program]}" }
 

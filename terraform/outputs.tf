@@ -75,9 +75,9 @@ output "policies" {
   value = merge(
     { for program in local.deployed : local.function_names[program] => jsondecode(module.function[program].policy) },
     var.remediation.own_account ? { (local.own_repair_role) = jsondecode(local.own_repair_policy) } : {},
-    local.uses_firehose ? { (local.firehose_name) = jsondecode(local.firehose_policy) } : {},
-    local.by_logs ? { "${var.name}-logs-to-stream" = jsondecode(local.put_policy) } : {},
-    local.by_events ? { "${var.name}-events-to-stream" = jsondecode(local.put_policy) } : {},
+    { for role in module.firehose_role : local.firehose_name => jsondecode(role.policy) },
+    { for mode, role in module.ingest_role : local.ingest_service[mode].name => jsondecode(role.policy) },
+    { for schedule, role in module.schedule_role : "${var.name}-schedule-${schedule}" => jsondecode(role.policy) },
   )
 }
 

@@ -27,6 +27,9 @@ locals {
     audit_logger      = concat(["audit-oversize", "claims/audit_logger", "dead-letters"], local.uses_firehose ? [] : ["audit_log"])
     remediator        = ["baselines", "breaker", "claims", "dead-letters", "held", "remediation_logs", "returns", "snapshots", "told"]
   }
+  # Of tables with a view, which shows each row once while a file and the merged one are both there.
+  merged_folders = [for name, table in local.tables : table.folder if endswith(name, "_raw")]
+
   write_lake = { for program, folders in local.lake_folders : program => {
     sid        = "WriteLake"
     actions    = ["s3:GetObject", "s3:PutObject"]
@@ -142,6 +145,17 @@ locals {
         sid        = "ReadWebhook"
         actions    = ["ssm:GetParameter"]
         resources  = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${local.slack_parameter}"]
+        conditions = null
+      },
+    ]
+
+    # It makes new files of old ones. Versions stay: what it removes can be brought back for lake.noncurrent_days.
+    compactor = [
+      local.list_lake, local.publish_metrics,
+      {
+        sid        = "MergeFiles"
+        actions    = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        resources  = [for folder in concat(local.merged_folders, ["compaction"]) : "${local.bucket_arns.audit}/${folder}/*"]
         conditions = null
       },
     ]

@@ -381,9 +381,49 @@ variable "athena" {
   }
 }
 
+variable "compaction" {
+  description = "The compactor: when it merges the small files of the lake (EventBridge Scheduler, UTC), how many months it goes through, this one included, and its memory. Without it run `analytics compact`."
+  type = object({
+    enabled   = optional(bool, true)
+    schedule  = optional(string, "cron(20 3 * * ? *)")
+    months    = optional(number, 3)
+    memory_mb = optional(number, 3072)
+  })
+  default = {}
+
+  validation {
+    condition     = can(regex("^(cron|rate)\\(.+\\)$", var.compaction.schedule))
+    error_message = "compaction.schedule must be cron(…) or rate(…), as EventBridge Scheduler takes it."
+  }
+
+  validation {
+    condition     = var.compaction.months >= 1 && var.compaction.months <= 240
+    error_message = "compaction.months must lie between 1 and 240."
+  }
+
+  validation {
+    condition     = var.compaction.memory_mb >= 1024 && var.compaction.memory_mb <= 10240
+    error_message = "compaction.memory_mb must lie between 1024 and 10240: up to 128 MB of decoded rows are sorted and written at a time."
+  }
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Operation
 # ---------------------------------------------------------------------------------------------------------------------
+
+variable "canary" {
+  description = "A made-up event that goes into the stream every so many minutes and must come back on the bus: the alarm `canary` rings when two stay away. Default: where the stream is this module's own. Needs the rule Canary in rules.yaml."
+  type = object({
+    enabled = optional(bool)
+    minutes = optional(number, 30)
+  })
+  default = {}
+
+  validation {
+    condition     = var.canary.minutes >= 5 && var.canary.minutes <= 360 && floor(var.canary.minutes) == var.canary.minutes
+    error_message = "canary.minutes must be a whole number from 5 to 360."
+  }
+}
 
 variable "kms_key_arns" {
   description = "Keys of your own instead of new ones, by data class: data (stream, queues, topics, bus, parameter), lake (buckets), logs. Their policies must allow what kms.tf grants."

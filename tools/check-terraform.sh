@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checks the Terraform module as far as this machine allows. What cannot run is said, never passed over in silence.
-#   TERRAFORM_CHECK=/path/to/terraform-check   a schema-only provider: everything below, without network or credentials
+#   TERRAFORM_CHECK=/path/to/terraform-check   a schema-only provider: everything below, without network or credentials.
+#                                              Unset: terraform-check on PATH, or in shared/ beside this repository
 #   STRICT=1                                   what did not run is a failure
 set -u
 cd "$(dirname "$0")/.."
@@ -31,7 +32,11 @@ else
     not_run "cfn-lint of terraform/templates (pip install cfn-lint)"
 fi
 
-if [ -n "${TERRAFORM_CHECK:-}" ]; then
+if [ -z "${TERRAFORM_CHECK:-}" ]; then
+    TERRAFORM_CHECK=$(command -v terraform-check || echo ../shared/terraform-check/terraform-check)
+    [ -x "$TERRAFORM_CHECK" ] && command -v terraform >/dev/null 2>&1 || TERRAFORM_CHECK=
+fi
+if [ -n "$TERRAFORM_CHECK" ]; then
     step "terraform-check" "$TERRAFORM_CHECK" terraform --recursive --apply --iam --security
 elif ! command -v terraform >/dev/null 2>&1; then
     not_run "terraform fmt, validate and test: there is no terraform on PATH (1.11 or newer)"

@@ -8,7 +8,7 @@ import argparse, hashlib, io, json, os, pathlib, platform, shutil, struct, subpr
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CRATES = ("stream", "remediation")
-PROGRAMS = ("detector", "sns_publisher", "slack_handler", "metrics_publisher", "audit_logger", "remediator")
+PROGRAMS = ("detector", "sns_publisher", "slack_handler", "metrics_publisher", "audit_logger", "compactor", "remediator")
 # Lambda's name for an architecture: target of rustc, machine in the ELF header, C compiler of Debian and others for it.
 ARCHITECTURES = {
     "x86_64": ("x86_64-unknown-linux-gnu", 62, "x86_64-linux-gnu-gcc"),

@@ -33,7 +33,10 @@ MAPPING = ["batch_size", "bisect_batch_on_function_error", "destination_config",
            "maximum_record_age_in_seconds", "maximum_retry_attempts", "parallelization_factor", "scaling_config", "starting_position"]
 VALUES = {"aws_cloudwatch_event_rule": ["event_pattern", "state", "event_bus_name"], "aws_lambda_event_source_mapping": MAPPING,
           "aws_cloudwatch_event_target": ["retry_policy", "dead_letter_config"], "aws_kinesis_stream": ["retention_period", "encryption_type"],
-          "aws_cloudwatch_metric_alarm": ["alarm_description", "namespace", "metric_name"], "aws_sqs_queue": ["message_retention_seconds", "visibility_timeout_seconds"]}
+          "aws_scheduler_schedule": ["schedule_expression", "target"],
+          "aws_cloudwatch_metric_alarm": ["alarm_description", "comparison_operator", "dimensions", "evaluation_periods", "metric_name", "metric_query", "namespace",
+                                          "period", "threshold", "treat_missing_data"],
+           "aws_sqs_queue": ["message_retention_seconds", "visibility_timeout_seconds"]}
 DETAILED = ("everything", "logs")  # variants whose resources are listed
 
 

@@ -48,7 +48,7 @@ pub(crate) async fn compact(
                 merged.input_bytes += partition.files.iter().map(|file| file.size).sum::<u64>();
                 merged.outputs += 1;
             } else {
-                add(&mut merged, lake.merge_partition(table, partition, task.now).await?);
+                merged.add(lake.merge_partition(table, partition, task.now).await?);
             }
             step();
         }
@@ -68,16 +68,6 @@ pub(crate) async fn compact(
 
 fn name(table: &'static Table) -> &'static str {
     table.name
-}
-
-fn add(sum: &mut Merged, merged: Merged) {
-    sum.inputs += merged.inputs;
-    sum.input_bytes += merged.input_bytes;
-    sum.input_rows += merged.input_rows;
-    sum.outputs += merged.outputs;
-    sum.output_bytes += merged.output_bytes;
-    sum.output_rows += merged.output_rows;
-    sum.left_out.extend(merged.left_out);
 }
 
 impl Compaction {

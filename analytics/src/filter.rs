@@ -1,5 +1,6 @@
 //! Which violations and repairs a report is about.
 
+use schemas::CANARY_RULE;
 use serde::Serialize;
 
 /// What a violation must have to be counted: one of the values of each list that is not empty. Values are exact.
@@ -38,9 +39,14 @@ impl Filter {
         named.map(|(name, values)| format!("{name} {}", values.join(" or "))).collect()
     }
 
-    /// More conditions for a query of `violations`, each preceded by `AND`.
+    /// More conditions for a query of `violations`, each preceded by `AND`. The canary is no violation of anybody, and only
+    /// counted when it is asked for.
     pub(crate) fn of_violations(&self) -> String {
-        self.conditions(&OF_VIOLATIONS)
+        let mut sql = self.conditions(&OF_VIOLATIONS);
+        if self.rules.is_empty() {
+            sql.push_str(&format!(" AND (rule_name <> {})", literal(CANARY_RULE)));
+        }
+        sql
     }
 
     /// The same for `remediation_logs`.
@@ -84,6 +90,13 @@ mod tests {
         };
         assert_eq!(filter.of_repairs(), " AND (account_id IN ('1', '2')) AND (principal_arn IN ('o''brien'))");
         assert_eq!(filter.described(), ["account 1 or 2", "principal o'brien"]);
-        assert_eq!((Filter::default().of_violations().as_str(), Filter::default().is_empty()), ("", true));
+        assert_eq!((Filter::default().of_repairs().as_str(), Filter::default().is_empty()), ("", true));
+    }
+
+    #[test]
+    fn the_canary_is_counted_only_when_it_is_asked_for() {
+        assert_eq!(Filter::default().of_violations(), " AND (rule_name <> 'Canary')");
+        let asked = Filter { rules: vec![CANARY_RULE.to_owned()], ..Filter::default() };
+        assert_eq!(asked.of_violations(), " AND (rule_name IN ('Canary'))");
     }
 }

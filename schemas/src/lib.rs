@@ -16,7 +16,7 @@ pub use columns::{
 };
 pub use render::{Rendered, athena_table, athena_view, physical_name, rendered_files};
 pub use rows::{
-    Certainty, IamEvent, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation, derived_id,
-    millis, violation_id,
+    CANARY_RULE, Certainty, IamEvent, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation,
+    derived_id, millis, violation_id,
 };
 pub use views::{HIGH_RISK_PRINCIPALS, POLICY_ATTACK_PATTERNS, VIEWS, VIOLATION_TRENDS, View};

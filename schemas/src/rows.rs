@@ -4,6 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// The rule that the canary breaks: a made-up event, put into the stream by schedule, that must come back as a violation. It
+/// is counted and written like any other, told to nobody, and left out of reports.
+pub const CANARY_RULE: &str = "Canary";
+
 /// How bad a violation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

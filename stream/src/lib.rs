@@ -7,6 +7,7 @@ pub mod aws;
 pub mod backoff;
 pub mod bus;
 pub mod commands;
+pub mod compactor;
 pub mod documents;
 pub mod kinesis;
 pub mod lambda;

@@ -1,4 +1,4 @@
-//! Metrics of the detector: their names, and their way to CloudWatch.
+//! Metrics of the detector and the compactor: their names, and their way to CloudWatch.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -59,6 +59,17 @@ pub const BOOKS_UNBALANCED: &str = "BooksUnbalanced";
 pub const ITERATOR_LAG: &str = "IteratorLag";
 /// Time for the batch, milliseconds.
 pub const BATCH_DURATION: &str = "BatchDuration";
+
+/// Violations of the rule [`schemas::CANARY_RULE`]: records that were put into the stream to come back.
+pub const CANARIES: &str = "Canaries";
+/// Files that the compactor merged into others.
+pub const COMPACTION_FILES_MERGED: &str = "CompactionFilesMerged";
+/// Files that it removed after an hour beside the merged one.
+pub const COMPACTION_FILES_REMOVED: &str = "CompactionFilesRemoved";
+/// Files that it could not merge. Alarm on any.
+pub const COMPACTION_LEFT_OUT: &str = "CompactionLeftOut";
+/// Runs that were stopped by their deadline. Alarm when it happens day after day.
+pub const COMPACTION_UNFINISHED: &str = "CompactionUnfinished";
 
 /// One value of a metric.
 #[derive(Debug, Clone, PartialEq)]

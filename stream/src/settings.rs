@@ -37,7 +37,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "AUDIT_BUCKET",
         "",
-        "detector, handlers, remediator, replay",
+        "detector, handlers, remediator, compactor, replay",
         "Bucket, `s3://bucket/prefix` or folder of the lake, dead letters and claims.",
     ),
     setting("EVENTBRIDGE_BUS_NAME", "", "detector, remediator", "Name or ARN of the bus."),
@@ -108,6 +108,12 @@ pub const SETTINGS: &[Setting] = &[
         "metrics_publisher",
         "Rules, and accounts, with metrics of their own; all further ones are counted as `other`.",
     ),
+    setting(
+        "COMPACT_MONTHS",
+        "3",
+        "compactor",
+        "Months of the lake that a run goes through, this one included; at most 240.",
+    ),
     setting("METRICS_NAMESPACE", "IAMPolicyMonitor", "all", "CloudWatch namespace."),
     setting(
         "ALLOWED_ACTIONS",
@@ -164,6 +170,8 @@ pub struct Settings {
     pub firehose_stream: Option<String>,
     /// `METRICS_MAX_DIMENSION_VALUES`.
     pub metrics_max_values: usize,
+    /// `COMPACT_MONTHS`.
+    pub compact_months: usize,
     /// `METRICS_NAMESPACE`.
     pub metrics_namespace: String,
     /// `ALLOWED_ACTIONS`; `None` when it is not set.
@@ -218,6 +226,7 @@ impl Settings {
             sns_json: reader.word("SNS_MESSAGE_STRUCTURE", ["text", "json"]) == "json",
             firehose_stream: reader.optional("FIREHOSE_STREAM_NAME"),
             metrics_max_values: reader.number("METRICS_MAX_DIMENSION_VALUES").get(),
+            compact_months: reader.number("COMPACT_MONTHS").get(),
             metrics_namespace: reader.text("METRICS_NAMESPACE"),
             allowed_actions: reader.list("ALLOWED_ACTIONS"),
             dry_run: reader.flag("DRY_RUN"),
@@ -229,10 +238,15 @@ impl Settings {
         if settings.bus_entry_cap > MAX_ENTRY_CAP || settings.bus_entry_cap < MIN_ENTRY_CAP {
             reader.fault("BUS_ENTRY_MAX_BYTES", "must lie between 16384 and 1048576");
         }
+        if settings.compact_months > MAX_COMPACT_MONTHS {
+            reader.fault("COMPACT_MONTHS", "must lie between 1 and 240");
+        }
         if reader.faults.is_empty() { Ok(settings) } else { Err(SettingsError(reader.faults)) }
     }
 }
 
+/// Twenty years: each month is listed by itself.
+pub const MAX_COMPACT_MONTHS: usize = 240;
 /// EventBridge's own limit, bytes.
 const MAX_ENTRY_CAP: usize = 1024 * 1024;
 /// Below this not even the columns of a violation fit, bytes.
@@ -343,6 +357,13 @@ mod tests {
     fn the_cap_of_an_entry_has_a_range() {
         for (bytes, fits) in [("16383", false), ("16384", true), ("1048576", true), ("1048577", false)] {
             assert_eq!(read(&[("BUS_ENTRY_MAX_BYTES", bytes)]).is_ok(), fits, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn the_months_to_compact_have_a_range() {
+        for (months, fits) in [("0", false), ("1", true), ("240", true), ("241", false)] {
+            assert_eq!(read(&[("COMPACT_MONTHS", months)]).is_ok(), fits, "{months}");
         }
     }
 

@@ -194,7 +194,7 @@ run "an_existing_stream_is_only_read" {
   }
 
   assert {
-    condition     = length(aws_kinesis_stream.this) == 0 && length(aws_cloudwatch_event_rule.ingest) == 0 && length(aws_cloudwatch_log_subscription_filter.trail) == 0
+    condition     = length(aws_kinesis_stream.this) == 0 && toset(keys(aws_scheduler_schedule.this)) == toset(["compact"]) && length(aws_cloudwatch_event_rule.ingest) == 0 && length(aws_cloudwatch_log_subscription_filter.trail) == 0
     error_message = "nothing is made beside it"
   }
 }
@@ -278,12 +278,59 @@ run "alarms_watch_what_must_never_happen" {
   command = plan
 
   assert {
-    condition     = length(setsubtract(["books-unbalanced", "rule-errors", "config-rejected", "quiet", "lag", "dropped-batches", "failed-batches", "unreadable"], keys(aws_cloudwatch_metric_alarm.own))) == 0
+    condition     = length(setsubtract(["books-unbalanced", "rule-errors", "config-rejected", "quiet", "lag", "dropped-batches", "failed-batches", "unreadable"], keys(module.alarms.names))) == 0
     error_message = "an alarm is missing"
+  }
+}
+
+run "the_clock_runs_the_compactor_and_the_canary" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_scheduler_schedule.this)) == toset(["canary", "compact"])
+    error_message = "two schedules"
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.own["quiet"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.own["quiet"].evaluation_periods == 12
-    error_message = "silence itself must alarm, after an hour"
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : length(schedule.target[0].dead_letter_config) == 1 && schedule.target[0].retry_policy[0].maximum_retry_attempts == 5])
+    error_message = "every target has a retry limit and a dead-letter queue"
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["canary"].target[0].arn == output.stream_arn && strcontains(aws_scheduler_schedule.this["canary"].target[0].input, "\"<aws.scheduler.scheduled-time>\"")
+    error_message = "Scheduler must find its own words in the canary"
+  }
+
+  assert {
+    condition     = contains(keys(module.alarms.names), "canary") && strcontains(aws_cloudwatch_composite_alarm.blind.alarm_rule, "ALARM(\"iam-policy-monitor-canary\")")
+    error_message = "the canary has an alarm, and that one pages"
+  }
+}
+
+run "without_them_there_is_nothing_to_run" {
+  command = plan
+
+  variables {
+    canary     = { enabled = false }
+    compaction = { enabled = false }
+  }
+
+  assert {
+    condition     = length(aws_scheduler_schedule.this) == 0 && !contains(keys(output.function_names), "compactor") && !contains(keys(module.alarms.names), "canary")
+    error_message = "what is switched off must leave nothing behind"
+  }
+}
+
+run "a_stream_of_somebody_else_gets_a_canary_only_if_asked_for" {
+  command = plan
+
+  variables {
+    ingestion = { mode = "existing_stream", stream_arn = "arn:aws:kinesis:us-east-1:123456789012:stream/theirs" }
+    canary    = { enabled = true }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["canary"].target[0].arn == "arn:aws:kinesis:us-east-1:123456789012:stream/theirs"
+    error_message = "the canary goes into the stream that is read"
   }
 }

@@ -62,6 +62,7 @@ run "a_repair_budget_of_zero_is_refused" {
 
   variables {
     config = { directory = "tests/fixtures/zero-budget" }
+    canary = { enabled = false }
   }
 
   expect_failures = [aws_s3_object.config["remediator-config.json"]]
@@ -275,3 +276,42 @@ run "a_role_that_repairs_without_a_remediator_is_refused" {
   expect_failures = [aws_cloudformation_stack_set.members]
 }
 
+run "a_schedule_that_is_none_is_refused" {
+  command = plan
+
+  variables {
+    compaction = { schedule = "daily" }
+  }
+
+  expect_failures = [var.compaction]
+}
+
+run "a_compactor_without_room_to_sort_is_refused" {
+  command = plan
+
+  variables {
+    compaction = { memory_mb = 512 }
+  }
+
+  expect_failures = [var.compaction]
+}
+
+run "a_canary_every_minute_is_refused" {
+  command = plan
+
+  variables {
+    canary = { minutes = 1 }
+  }
+
+  expect_failures = [var.canary]
+}
+
+run "a_canary_without_its_rule_is_refused" {
+  command = plan
+
+  variables {
+    config = { directory = "tests/fixtures/no-canary" }
+  }
+
+  expect_failures = [aws_scheduler_schedule.this["canary"]]
+}

@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 import yaml
 
-from conftest import BIN, ROOT, objects
+from conftest import BIN, ROOT, objects, run
 
 MODULE = ROOT / "terraform"
 RENDERED = json.loads((MODULE / "generated/rendered.json").read_text())
@@ -96,7 +96,8 @@ def test_d5_every_safety_setting_of_the_stream_mapping_is_set():
 def test_every_target_has_a_retry_limit_and_a_dead_letter_queue_and_every_queue_outlasts_its_function():
     found = EVERYTHING["resources"]
     targets = {a: r for a, r in found.items() if ".aws_cloudwatch_event_target." in f".{a}"}
-    assert len(targets) == len(EVERYTHING["environment"]) - 1 + 3  # one for each program behind the bus; two into the stream; the tick
+    behind_the_bus = set(EVERYTHING["environment"]) - {"detector", "compactor"}
+    assert len(targets) == len(behind_the_bus) + 3  # two into the stream; the tick
     for address, target in targets.items():
         assert target["retry_policy"][0]["maximum_retry_attempts"] >= 1 and target["dead_letter_config"], address
     for address, queue in found.items():
@@ -348,7 +349,11 @@ def matches(pattern, event):
 
 def fits(want, present, value):
     if isinstance(want, dict):
-        return present == want["exists"] if "exists" in want else present and str(value).startswith(want["prefix"])
+        if "exists" in want:
+            return present == want["exists"]
+        if "anything-but" in want:
+            return present and value not in want["anything-but"]
+        return present and str(value).startswith(want["prefix"])
     return present and value == want and type(value) is type(want)
 
 
@@ -363,6 +368,8 @@ def test_what_the_detector_puts_on_the_bus_reaches_every_handler_and_repairs_alo
         for program in ("sns_publisher", "slack_handler", "metrics_publisher", "audit_logger"):
             assert matches(pattern_of(program), entry), program
         assert matches(pattern_of("remediator"), entry) == (entry["detail"]["violation"]["action"] == "remediate")
+    rejected = {"source": "iam.policy.monitor", "detail-type": "IAM Policy Configuration Rejected", "detail": {"files": []}}
+    assert all(matches(pattern_of(program), rejected) for program in ("sns_publisher", "slack_handler", "audit_logger"))
     status = {"source": "iam.policy.remediator", "detail-type": "IAM Policy Remediation Status", "detail": {}}
     assert matches(pattern_of("sns_publisher"), status) and not matches(pattern_of("remediator"), status)
 
@@ -387,12 +394,77 @@ def test_every_alarm_has_a_runbook_and_every_own_metric_is_one_that_a_program_pu
     filters = (MODULE / "remediation.tf").read_text()
     assert "circuit breaker opened" in source
     alarms = [r for r in EVERYTHING["resources"].values() if "alarm_description" in r]
-    assert len(alarms) > 40
+    assert len(alarms) > 50
     for alarm in alarms:
         runbook = re.search(r"Runbook: ([\w-]+)\.$", alarm["alarm_description"]).group(1)
         assert f"\n### {runbook}\n" in readme, runbook
-        if alarm["namespace"] == "IAMPolicyMonitor":
-            assert f'"{alarm["metric_name"]}"' in source + filters, alarm["metric_name"]
+        metrics = [m["metric"][0] for m in alarm.get("metric_query", []) if m["metric"]] or [alarm]
+        for metric in metrics:
+            if metric["namespace"] == "IAMPolicyMonitor":
+                assert f'"{metric["metric_name"]}"' in source + filters, metric["metric_name"]
+
+
+def alarm_on(name):
+    return EVERYTHING["resources"][f'module.alarms.aws_cloudwatch_metric_alarm.this["{name}"]']
+
+
+def test_silence_alarms_after_an_hour_and_the_canary_does_not_break_it():
+    quiet = alarm_on("quiet")
+    queries = {query["id"]: query for query in quiet["metric_query"]}
+    assert queries["rest"]["expression"] == "FILL(m1, 0) - FILL(m2, 0)" and queries["rest"]["return_data"]
+    assert [queries[id]["metric"][0]["metric_name"] for id in ("m1", "m2")] == ["RecordsIn", "Canaries"]
+    assert quiet["evaluation_periods"] * queries["m1"]["metric"][0]["period"] == 3600
+    assert (quiet["treat_missing_data"], quiet["comparison_operator"], quiet["threshold"]) == ("breaching", "LessThanThreshold", 1)
+
+
+def canary(scheduled="2026-01-05T12:00:00Z"):
+    """The record as Scheduler puts it into the stream."""
+    return EVERYTHING["resources"]['aws_scheduler_schedule.this["canary"]']["target"][0]["input"].replace("<aws.scheduler.scheduled-time>", scheduled)
+
+
+def judged(record, folder):
+    """What the detector puts on the bus for a record."""
+    folder.mkdir()
+    (folder / "event.json").write_text(record)
+    verdict = json.loads(run("detector", "--event", folder / "event.json", "--format", "json", ok=(0, 4)).stdout)
+    assert [violation["rule_name"] for violation in verdict["violations"]] == ["Canary"], verdict
+    run("detector", "scan", folder / "event.json", "--audit", folder / "lake", "--bus", folder / "bus.jsonl")
+    return [json.loads(line) for line in (folder / "bus.jsonl").read_text().splitlines()]
+
+
+def test_the_canary_breaks_its_own_rule_and_no_other_and_each_one_is_another_violation(tmp_path):
+    (first,), (second,) = judged(canary(), tmp_path / "first"), judged(canary("2026-01-05T12:30:00Z"), tmp_path / "second")
+    (again,) = judged(canary(), tmp_path / "again")
+    violation = first["detail"]["violation"]
+    assert (violation["rule_name"], violation["action"], violation["event_time"]) == ("Canary", "alert", "2026-01-05T12:00:00Z")
+    assert first["detail"]["eventId"] == again["detail"]["eventId"] != second["detail"]["eventId"]
+
+
+def test_the_canary_is_counted_and_kept_and_told_to_nobody(tmp_path):
+    (entry,) = judged(canary(), tmp_path / "canary")
+    assert [matches(pattern_of(program), entry) for program in ("metrics_publisher", "audit_logger")] == [True, True]
+    assert [matches(pattern_of(program), entry) for program in ("sns_publisher", "slack_handler", "remediator")] == [False, False, False]
+
+
+def test_metrics_publisher_counts_the_canary_where_its_alarm_looks(tmp_path):
+    (entry,) = judged(canary(), tmp_path / "canary")
+    (tmp_path / "entry.json").write_text(json.dumps(entry))
+    told = subprocess.run([BIN / "metrics_publisher", "--event", tmp_path / "entry.json"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    alarm = alarm_on("canary")
+    by = " ".join(f"{name}={value}" for name, value in sorted(alarm["dimensions"].items(), reverse=True))
+    counted = [" ".join(line.split()) for line in told.splitlines()]
+    assert f"{alarm['metric_name']} {by} 1" in counted, told
+    # Two in a row stay away, and nothing at all is bad news.
+    assert (alarm["treat_missing_data"], alarm["comparison_operator"], alarm["threshold"], alarm["evaluation_periods"]) == ("breaching", "LessThanThreshold", 1, 2)
+    schedule = EVERYTHING["resources"]['aws_scheduler_schedule.this["canary"]']["schedule_expression"]
+    assert schedule == f"rate({alarm['period'] // 60} minutes)"
+
+
+def test_the_compactor_may_change_the_tables_that_have_a_view_and_nothing_else():
+    tables = {json.loads(p.read_text())["folder"] for p in (ROOT / "schemas/generated/glue").glob("*_raw.json")}
+    assert may_write("compactor", [f"{folder}/year=2024/x.parquet" for folder in tables | {"compaction"}]) == []
+    others = ["audit_log/x.parquet", "snapshots/x.json", "claims/x/done.json", "dead-letters/x.json", "config/last-good/rules.yaml"]
+    assert set(may_write("compactor", others)) == set(others)
 
 
 def test_the_tables_of_inputs_and_outputs_in_the_readme_are_generated():

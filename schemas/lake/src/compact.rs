@@ -68,6 +68,19 @@ pub struct Merged {
     pub left_out: Vec<(String, String)>,
 }
 
+impl Merged {
+    /// Counts what another partition gave, too.
+    pub fn add(&mut self, other: Merged) {
+        self.inputs += other.inputs;
+        self.input_bytes += other.input_bytes;
+        self.input_rows += other.input_rows;
+        self.outputs += other.outputs;
+        self.output_bytes += other.output_bytes;
+        self.output_rows += other.output_rows;
+        self.left_out.extend(other.left_out);
+    }
+}
+
 /// What removing inputs gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Removed {

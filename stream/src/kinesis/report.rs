@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use detection::Books;
-use schemas::{Severity, Violation};
+use schemas::{CANARY_RULE, Severity, Violation};
 use tracing::{error, info};
 
 use super::batch::Record;
@@ -18,6 +18,7 @@ pub(super) struct Report {
     lag_millis: i64,
     pub(super) books: Books,
     by_severity: [u64; 4],
+    canaries: u64,
     pub(super) handed_back: u64,
     pub(super) published: u64,
     pub(super) publish_failures: u64,
@@ -46,6 +47,7 @@ impl Report {
         for (count, severity) in self.by_severity.iter_mut().zip(SEVERITIES) {
             *count += u64::from(violation.severity == severity);
         }
+        self.canaries += u64::from(violation.rule_name == CANARY_RULE);
     }
 
     /// Whether the sums of the design hold, and every record received is dealt with or handed back.
@@ -105,6 +107,7 @@ impl Report {
             (metrics::NOT_OF_INTEREST, books.not_of_interest),
             (metrics::EVENT_PROCESSED, books.judged),
             (metrics::VIOLATION_COUNT, books.violations),
+            (metrics::CANARIES, self.canaries),
             (metrics::REPORTED, books.reported),
             (metrics::SUPPRESSED, books.suppressed),
             (metrics::RULE_ERRORS, books.rule_errors),

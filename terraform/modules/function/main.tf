@@ -93,6 +93,12 @@ variable "permissions_boundary_arn" {
   default     = null
 }
 
+variable "alarm_periods" {
+  description = "Periods of five minutes that its alarms look at, two of which must be bad. 1 for a function that runs seldom: one failure is all there is to see."
+  type        = number
+  default     = 3
+}
+
 variable "alarm_actions" {
   description = "Topics of its alarms."
   type        = list(string)
@@ -103,59 +109,16 @@ variable "tags" {
   type        = map(string)
 }
 
-locals {
-  own_log = { sid = "OwnLog", effect = "Allow", actions = ["logs:CreateLogStream", "logs:PutLogEvents"], resources = ["${var.log_group_arn}:*"], conditions = null }
+module "role" {
+  source = "../role"
 
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [for statement in concat([local.own_log], var.statements) : {
-      for key, value in {
-        Sid       = statement.sid
-        Effect    = statement.effect
-        Action    = statement.actions
-        Resource  = statement.resources
-        Condition = statement.conditions
-      } : key => value if value != null
-    }]
-  })
-}
-
-resource "aws_iam_role" "this" {
-  name                 = var.name
-  description          = var.description
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "lambda.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "this" {
-  name   = "work"
-  role   = aws_iam_role.this.id
-  policy = local.policy
-}
-
-# Apart from the rest because ids of keys are only known once they exist.
-resource "aws_iam_role_policy" "keys" {
-  name = "keys"
-  role = aws_iam_role.this.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid      = "Keys"
-      Effect   = "Allow"
-      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource = distinct(values(var.key_arns))
-    }]
-  })
+  name                     = var.name
+  description              = var.description
+  service                  = "lambda.amazonaws.com"
+  statements               = concat([{ sid = "OwnLog", effect = "Allow", actions = ["logs:CreateLogStream", "logs:PutLogEvents"], resources = ["${var.log_group_arn}:*"], conditions = null }], var.statements)
+  key_arns                 = values(var.key_arns)
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = var.tags
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -168,7 +131,7 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_lambda_function" "this" {
   function_name                  = var.name
   description                    = var.description
-  role                           = aws_iam_role.this.arn
+  role                           = module.role.arn
   filename                       = var.package
   source_code_hash               = fileexists(var.package) ? filebase64sha256(var.package) : null
   runtime                        = "provided.al2023"
@@ -195,51 +158,26 @@ resource "aws_lambda_function" "this" {
   tracing_config {
     mode = "PassThrough"
   }
-
-  depends_on = [aws_iam_role_policy.this, aws_iam_role_policy.keys]
 }
 
-locals {
-  alarms = {
-    errors = {
-      metric    = "Errors"
-      statistic = "Sum"
-      threshold = 0
-      text      = "invocations fail"
-    }
-    throttles = {
-      metric    = "Throttles"
-      statistic = "Sum"
-      threshold = 0
-      text      = "invocations are throttled: raise the account's concurrency or this function's"
-    }
-    duration = {
-      metric    = "Duration"
-      statistic = "Maximum"
-      threshold = var.timeout_seconds * 900
-      text      = "invocations take more than 90 % of their time-out"
-    }
-  }
-}
+module "alarms" {
+  source = "../alarms"
 
-resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.alarms
+  prefix  = var.name
+  actions = var.alarm_actions
+  tags    = var.tags
 
-  alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "${var.name}: ${each.value.text}. Runbook: function-${each.key}."
-  namespace           = "AWS/Lambda"
-  metric_name         = each.value.metric
-  dimensions          = { FunctionName = var.name }
-  statistic           = each.value.statistic
-  period              = 300
-  evaluation_periods  = 3
-  datapoints_to_alarm = 2
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.threshold
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
+  alarms = { for name, alarm in {
+    errors    = { metric = "Errors", statistic = "Sum", threshold = 0, text = "invocations fail" }
+    throttles = { metric = "Throttles", statistic = "Sum", threshold = 0, text = "invocations are throttled: raise the account's concurrency or this function's" }
+    duration  = { metric = "Duration", statistic = "Maximum", threshold = var.timeout_seconds * 900, text = "invocations take more than 90 % of their time-out" }
+    } : name => merge(alarm, {
+      namespace  = "AWS/Lambda"
+      dimensions = { FunctionName = var.name }
+      periods    = var.alarm_periods
+      datapoints = min(2, var.alarm_periods)
+      runbook    = "function-${name}"
+  }) }
 }
 
 output "arn" {
@@ -247,17 +185,12 @@ output "arn" {
   value       = aws_lambda_function.this.arn
 }
 
-output "role_arn" {
-  description = "ARN of its role."
-  value       = aws_iam_role.this.arn
-}
-
 output "policy" {
   description = "What its role may do, keys aside."
-  value       = local.policy
+  value       = module.role.policy
 }
 
-output "alarm_arns" {
-  description = "Its alarms, by kind."
-  value       = { for kind, alarm in aws_cloudwatch_metric_alarm.this : kind => alarm.arn }
+output "alarm_names" {
+  description = "Names of its alarms, by kind."
+  value       = module.alarms.names
 }

@@ -214,14 +214,19 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 }
 
-locals {
+module "alarms" {
+  source = "../alarms"
+
+  prefix  = var.name
+  actions = var.alarm_actions
+  tags    = var.tags
+
   alarms = {
     dead-letters = {
       namespace  = "AWS/SQS"
       metric     = "ApproximateNumberOfMessagesVisible"
       dimensions = { QueueName = "${var.name}-dlq" }
       statistic  = "Maximum"
-      threshold  = 0
       text       = "messages wait in the dead-letter queue"
     }
     queue-age = {
@@ -236,43 +241,15 @@ locals {
       namespace  = "AWS/Events"
       metric     = "InvocationsSentToDlq"
       dimensions = { EventBusName = var.bus_name, RuleName = var.name }
-      statistic  = "Sum"
-      threshold  = 0
       text       = "EventBridge could not hand events to the queue"
     }
     bus-losses = {
       namespace  = "AWS/Events"
       metric     = "InvocationsFailedToBeSentToDlq"
       dimensions = { EventBusName = var.bus_name, RuleName = var.name }
-      statistic  = "Sum"
-      threshold  = 0
       text       = "EventBridge lost events: neither the queue nor its dead-letter queue took them"
     }
   }
-}
-
-resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.alarms
-
-  alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "${var.name}: ${each.value.text}. Runbook: ${each.key}."
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric
-  dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.threshold
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
-}
-
-output "queue_url" {
-  description = "Address of the queue."
-  value       = aws_sqs_queue.this.url
 }
 
 output "dead_letter_queue_url" {
@@ -280,7 +257,7 @@ output "dead_letter_queue_url" {
   value       = aws_sqs_queue.dead_letters.url
 }
 
-output "alarm_arns" {
-  description = "Its alarms, by kind."
-  value       = { for kind, alarm in aws_cloudwatch_metric_alarm.this : kind => alarm.arn }
+output "alarm_names" {
+  description = "Names of its alarms, by kind."
+  value       = module.alarms.names
 }
