@@ -10,12 +10,18 @@ locals {
     serde         = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
   }
 
-  # Views of Athena are Glue tables that carry their statement. A view has the columns of its table, then the partition keys.
-  view_types = { string = "varchar", timestamp = "timestamp(3)", boolean = "boolean", int = "integer", bigint = "bigint", double = "double" }
-  views = { for name, table in local.tables : trimsuffix(name, "_raw") => {
-    sql     = trimspace(replace(file("${local.generated}/athena/${trimsuffix(name, "_raw")}.sql"), "/^CREATE OR REPLACE VIEW [a-z_]+ AS\\s+/", ""))
-    columns = concat(table.columns, table.partition_keys)
-  } if endswith(name, "_raw") }
+  # Views of Athena are Glue tables that carry their statement. The view of a table has its columns, then the partition keys.
+  view_types    = { string = "varchar", timestamp = "timestamp(3)", boolean = "boolean", int = "integer", bigint = "bigint", double = "double" }
+  further_views = { for file in fileset("${local.generated}/views", "*.json") : trimsuffix(file, ".json") => jsondecode(file("${local.generated}/views/${file}")) }
+  views = { for name, view in merge(
+    { for name, table in local.tables : trimsuffix(name, "_raw") => {
+      description = "Each row of ${name} once: what people query."
+      columns     = concat(table.columns, table.partition_keys)
+    } if endswith(name, "_raw") },
+    { for name, view in local.further_views : name => { description = view.description, columns = view.columns } },
+    ) : name => merge(view, {
+      sql = trimspace(replace(file("${local.generated}/athena/${name}.sql"), "/^CREATE OR REPLACE VIEW [a-z_]+ AS\\s+/", ""))
+  }) }
 }
 
 resource "aws_glue_catalog_database" "this" {
@@ -74,7 +80,7 @@ resource "aws_glue_catalog_table" "view" {
 
   database_name = aws_glue_catalog_database.this.name
   name          = each.key
-  description   = "Each row of ${each.key}_raw once: what people query."
+  description   = each.value.description
   table_type    = "VIRTUAL_VIEW"
   parameters    = { presto_view = "true", comment = "Presto View" }
 

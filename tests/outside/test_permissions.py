@@ -182,3 +182,21 @@ def test_a_handler_hands_back_without_one_of_its_statements(aws, bus, program, s
         record["body"] = json.dumps(entry)
     answer, log = invoke(program, batch, aws.role(f"{program}-without-{sid}", policy_without(program, sid)), aws)
     assert answer[0] != "response" or answer[1]["batchItemFailures"], log
+
+
+def a_second_file_in_each_partition(aws):
+    bucket = RENDERED["environment"]["compactor"]["AUDIT_BUCKET"]
+    for key in keys(aws, "violations/"):
+        body = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        aws.client("s3").put_object(Bucket=bucket, Key=f"{key.removesuffix('.parquet')}-again.parquet", Body=body)
+
+
+def test_the_compactor_does_its_whole_work_with_its_role_and_fails_without_it(aws, bus):
+    answer, log = invoke("detector", kinesis_batch(bus), aws.role("detector-before", policy_without("detector")), aws)
+    assert answer == ("response", {"batchItemFailures": []}), log
+    a_second_file_in_each_partition(aws)
+    answer, log = invoke("compactor", {"months": 240}, aws.role("compactor-without", policy_without("compactor", "MergeFiles")), aws)
+    assert answer[0] == "error" and not keys(aws, "compaction/"), log
+    answer, log = invoke("compactor", {"months": 240}, aws.role("compactor", policy_without("compactor")), aws)
+    assert answer[0] == "response" and answer[1]["finished"] and answer[1]["files_merged"] >= 2, log
+    assert denials(log) == [] and keys(aws, "compaction/violations/")
