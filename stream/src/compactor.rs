@@ -120,6 +120,7 @@ impl Summary {
             Err(error) => self.fail(folder, &error),
             Ok(merged) => {
                 self.files_merged += merged.inputs;
+                self.files_waiting += merged.inputs;
                 self.files_written += merged.outputs;
                 self.rows_written += merged.output_rows;
                 self.repeats_dropped += merged.input_rows.saturating_sub(merged.output_rows);
@@ -247,7 +248,7 @@ mod tests {
         let lake = sample_lake().await.unwrap();
         let first = compact(&lake, task("2024-02-01T00:00:00Z", 2), never()).await;
         assert_eq!((first.finished, first.failed, first.left_out), (true, 0, 0));
-        assert_eq!((first.files_merged, first.files_written, first.files_removed), (3, 1, 0));
+        assert_eq!((first.files_merged, first.files_written, first.files_removed, first.files_waiting), (3, 1, 0, 3));
         assert!(first.repeats_dropped > 0);
         let soon = compact(&lake, task("2024-02-01T00:59:59Z", 2), never()).await;
         assert_eq!((soon.files_merged, soon.files_removed, soon.files_waiting), (0, 0, 3));

@@ -279,7 +279,7 @@ def test_glue_columns_are_read_from_schemas_and_not_typed():
 
 def test_every_type_of_a_column_has_a_type_in_views():
     source = (MODULE / "glue.tf").read_text()
-    known = set(re.findall(r"(\w+) = ", re.search(r"view_types = \{(.*)\}", source).group(1)))
+    known = set(re.findall(r"(\w+) = ", re.search(r"view_types += \{(.*)\}", source).group(1)))
     used = {c["type"] for t in (ROOT / "schemas/generated/glue").glob("*.json") for c in json.loads(t.read_text())["columns"]}
     assert used <= known
 
