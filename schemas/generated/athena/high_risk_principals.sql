@@ -41,7 +41,7 @@ FROM (
             MIN(event_time) AS first_seen,
             MAX(event_time) AS last_seen
         FROM violations
-        WHERE NOT COALESCE(suppressed, false)
+        WHERE NOT COALESCE(suppressed, false) AND rule_name <> 'Canary'
         GROUP BY
             year,
             month,

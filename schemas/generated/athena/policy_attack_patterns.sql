@@ -43,7 +43,7 @@ FROM (
             MIN(event_time) AS event_time,
             COUNT(*) AS violations
         FROM violations
-        WHERE NOT COALESCE(suppressed, false)
+        WHERE NOT COALESCE(suppressed, false) AND rule_name <> 'Canary'
         GROUP BY year, month, day, COALESCE(principal_arn, principal_name, '(not given)'), account_id, event_id
     ) AS each_event
     GROUP BY year, month, day, principal

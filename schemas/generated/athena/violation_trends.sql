@@ -29,6 +29,7 @@ FROM (
             END
         ) AS new_access
     FROM violations
+    WHERE rule_name <> 'Canary'
     GROUP BY year, month, day, severity, rule_name, account_id
 ) AS each_rule_and_account
 GROUP BY year, month, day, severity
