@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::engine::EngineArgs;
 use crate::filter::Filter;
 use crate::month::Month;
 use crate::sections::Asked;
@@ -17,6 +18,7 @@ Examples:
   analytics report --month 2024-01 --audit audit   a month of the folder `audit`, compared with the month before
   analytics report --last 90d --audit s3://my-audit-bucket --format html --output report.html
   analytics report --from 2024-01-05 --to 2024-01-12 --severity critical --severity high --audit audit
+  analytics report --month 2024-01 --audit s3://my-audit-bucket --engine athena --workgroup iam-policy-monitor
   analytics sql --audit audit \"SELECT rule_name, severity, COUNT(*) AS violation_count FROM violations
     WHERE year = '2024' AND month = '01' GROUP BY rule_name, severity ORDER BY violation_count DESC\"
   analytics principal arn:aws:iam::111122223333:user/mallory --audit audit
@@ -79,6 +81,9 @@ pub struct ReportArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub audit: AuditArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub engine: EngineArgs,
     /// text and html to read, markdown for wikis and tickets, json for programs, csv (one number a line) for spreadsheets
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,

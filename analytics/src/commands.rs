@@ -15,6 +15,7 @@ use crate::args::{
 };
 use crate::backtest::{Backtest, Config};
 use crate::compact::{self, Task};
+use crate::engine::Engine;
 use crate::error::AnalyticsError;
 use crate::month::Month;
 use crate::plain::plain;
@@ -85,7 +86,7 @@ async fn show_sample(around: &Surroundings) -> Result<Ended, AnalyticsError> {
 async fn report(args: ReportArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
     let asked = args.asked(around.now.date_naive())?;
     let lake = open(&args.audit, around).await?;
-    let mut tables = Tables::open(&lake).await?;
+    let mut tables = Tables::open_on(&lake, Engine::open(&args.engine, &lake).await?).await?;
     let progress = progress(STEPS);
     let read = Report::read(&mut tables, lake.location(), &asked, &mut || progress.inc(1)).await;
     progress.finish_and_clear();
@@ -100,6 +101,10 @@ async fn report(args: ReportArgs, around: &Surroundings) -> Result<Ended, Analyt
     };
     deliver(&page, output)?;
     warn(&report.left_out);
+    if let Some(cost) = tables.cost() {
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(io::stderr(), "{}", cost.told());
+    }
     Ok(match () {
         () if !report.left_out.is_empty() => Ended::LeftOut,
         () if report.empty => Ended::NothingFound,

@@ -37,6 +37,12 @@ pub enum AnalyticsError {
     /// A page cannot be drawn: a fault of this program.
     #[error("cannot draw the page: {0}")]
     Page(String),
+    /// The engine asked for cannot be had.
+    #[error("{0}")]
+    Engine(String),
+    /// Athena gives no answer.
+    #[error(transparent)]
+    Athena(#[from] crate::engine::AthenaError),
     /// Nowhere to read from.
     #[error("which lake? give --audit DIR or --audit s3://BUCKET/PREFIX, or set AUDIT_BUCKET")]
     NoLakeGiven,

@@ -9,6 +9,7 @@
 //!   backtest: stored events or CloudTrail files -> judged with new rules -> what would be different
 //! ```
 //!
+//! [`Tables`] answer queries here or through Athena: see [`EngineName`].
 //! Read [`Tables`] first, then [`Report`], then the queries beside `queries.rs`. Answers are deterministic: every query
 //! of the report has a total order, and nothing looks at the clock.
 
@@ -16,6 +17,7 @@ mod args;
 mod backtest;
 mod commands;
 mod compact;
+mod engine;
 mod error;
 mod files;
 mod filter;
@@ -39,6 +41,7 @@ pub use args::{
 };
 pub use backtest::{Account as BacktestAccount, Backtest, Changes, Example, Kind, RuleChanges, Undecided};
 pub use commands::{Ended, Surroundings, run};
+pub use engine::{AthenaError, EngineArgs, EngineName};
 pub use error::AnalyticsError;
 pub use filter::Filter;
 pub use month::{Month, NotAMonth};

@@ -11,12 +11,15 @@ use chrono::NaiveDate;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::MemTable;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::DataFusionError;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use lake::Lake;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
@@ -25,6 +28,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::engine::Engine;
+use crate::engine::athena::Cost;
 use crate::error::AnalyticsError;
 use crate::files::{self, Fault};
 use crate::month::Month;
@@ -62,6 +67,7 @@ pub struct Answer {
 /// The tables of one lake. Files that cannot be read are found before the first query that needs them, and left out.
 pub struct Tables {
     ctx: SessionContext,
+    engine: Engine,
     store: Arc<ReadOnly>,
     checked: BTreeSet<Path>,
     left_out: Vec<LeftOut>,
@@ -72,6 +78,11 @@ pub struct Tables {
 impl Tables {
     /// The four tables of the lake; one whose folder does not exist is empty.
     pub async fn open(lake: &Lake) -> Result<Tables, AnalyticsError> {
+        Tables::open_on(lake, Engine::Local).await
+    }
+
+    /// The same, with an engine that answers queries over the lake.
+    pub(crate) async fn open_on(lake: &Lake, engine: Engine) -> Result<Tables, AnalyticsError> {
         let store = Arc::new(ReadOnly::new(lake.store(), lake.root().clone()));
         let ctx = SessionContext::new_with_config_rt(session_config(), runtime()?);
         ctx.register_object_store(&store_url()?, Arc::clone(&store) as Arc<dyn ObjectStore>);
@@ -84,7 +95,7 @@ impl Tables {
         for view in VIEWS {
             ctx.sql(&view.statement()).await?;
         }
-        Ok(Tables { ctx, store, checked: BTreeSet::new(), left_out: Vec::new(), gone: BTreeMap::new() })
+        Ok(Tables { ctx, engine, store, checked: BTreeSet::new(), left_out: Vec::new(), gone: BTreeMap::new() })
     }
 
     /// Answers one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE.
@@ -93,6 +104,9 @@ impl Tables {
     /// least one file more, so this ends. When compaction removed a file between listing and reading, its rows are in
     /// another one: the query is planned again, too.
     pub async fn query(&mut self, sql: &str) -> Result<Answer, AnalyticsError> {
+        if let Some(answer) = self.ask_athena(sql).await? {
+            return Ok(answer);
+        }
         self.gone.clear();
         loop {
             let plan = self.plan(sql).await?;
@@ -108,6 +122,29 @@ impl Tables {
                     }
                 }
             }
+        }
+    }
+
+    /// The answer of Athena, when that is the engine and the query reads the lake.
+    async fn ask_athena(&mut self, sql: &str) -> Result<Option<Answer>, AnalyticsError> {
+        if !matches!(self.engine, Engine::Athena(_)) {
+            return Ok(None);
+        }
+        let frame = self.frame(sql).await?;
+        match &mut self.engine {
+            Engine::Athena(athena) if reads_lake(frame.logical_plan())? => {
+                let batch = athena.answer(sql, frame.schema().as_arrow()).await?;
+                Ok(Some(Answer { schema: batch.schema(), batches: vec![batch] }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What the queries so far cost, when the engine is one that charges.
+    pub(crate) fn cost(&self) -> Option<Cost> {
+        match &self.engine {
+            Engine::Athena(athena) => Some(athena.cost()),
+            _ => None,
         }
     }
 
@@ -195,9 +232,13 @@ impl Tables {
         Ok(listed.common_prefixes)
     }
 
-    async fn plan(&self, sql: &str) -> Result<Arc<dyn ExecutionPlan>, AnalyticsError> {
+    async fn frame(&self, sql: &str) -> Result<DataFrame, AnalyticsError> {
         let only_reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = self.ctx.sql_with_options(sql, only_reading).await.map_err(|e| statement::explain(sql, e))?;
+        self.ctx.sql_with_options(sql, only_reading).await.map_err(|e| statement::explain(sql, e))
+    }
+
+    async fn plan(&self, sql: &str) -> Result<Arc<dyn ExecutionPlan>, AnalyticsError> {
+        let frame = self.frame(sql).await?;
         frame.create_physical_plan().await.map_err(|e| statement::explain(sql, e))
     }
 
@@ -254,8 +295,20 @@ fn store_url() -> Result<Url, AnalyticsError> {
     Url::parse(STORE).map_err(|error| AnalyticsError::Query(Box::new(error_of(error))))
 }
 
-fn error_of(error: url::ParseError) -> datafusion::error::DataFusionError {
-    datafusion::error::DataFusionError::External(Box::new(error))
+fn error_of(error: url::ParseError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// True when a query reads a table of the lake, and not only tables that were kept.
+fn reads_lake(plan: &LogicalPlan) -> Result<bool, AnalyticsError> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            found |= TABLES.into_iter().any(|table| scan.table_name.table() == physical_name(table));
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 fn session_config() -> SessionConfig {

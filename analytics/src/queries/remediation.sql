@@ -11,7 +11,7 @@ SELECT
     SUM(CASE WHEN status = 'FAILED' THEN 1 ELSE 0 END) AS failed,
     SUM(
         CASE WHEN status = 'SUCCESS'
-            THEN CAST(to_unixtime("timestamp") AS BIGINT) - CAST(to_unixtime(event_time) AS BIGINT)
+            THEN CAST(FLOOR(to_unixtime("timestamp")) AS BIGINT) - CAST(FLOOR(to_unixtime(event_time)) AS BIGINT)
             ELSE 0
         END
     ) AS seconds

@@ -1,6 +1,6 @@
 -- Repairs by the time from the event to the end of the repair, in steps that people think in.
 WITH repairs AS (
-    SELECT CAST(to_unixtime("timestamp") AS BIGINT) - CAST(to_unixtime(event_time) AS BIGINT) AS seconds
+    SELECT CAST(FLOOR(to_unixtime("timestamp")) AS BIGINT) - CAST(FLOOR(to_unixtime(event_time)) AS BIGINT) AS seconds
     FROM remediation_logs
     WHERE {repairs} AND status = 'SUCCESS'
 ),

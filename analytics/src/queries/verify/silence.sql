@@ -11,7 +11,7 @@ gaps AS (
     SELECT
         shard_id,
         before,
-        (CAST(to_unixtime(detected_at) AS BIGINT) - CAST(to_unixtime(before) AS BIGINT)) / 3600 AS hours
+        (CAST(FLOOR(to_unixtime(detected_at)) AS BIGINT) - CAST(FLOOR(to_unixtime(before)) AS BIGINT)) / 3600 AS hours
     FROM arrivals
     WHERE before IS NOT NULL
 )
