@@ -9,6 +9,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use lake::Lake;
 use serde::{Deserialize, Serialize};
+use tracing::error;
 
 use crate::config::Breaker;
 use crate::error::Failure;
@@ -91,6 +92,11 @@ pub(crate) async fn note_request(
     let reason = format!("more than {limit} repairs were asked for in one minute");
     open_breaker(lake, &reason, now).await?;
     Ok(Some(reason))
+}
+
+/// Says in the log that the breaker opened; Terraform's alarm looks for these words.
+pub(crate) fn tell_breaker_opened(reason: &str) {
+    error!(reason, "circuit breaker opened: nothing is repaired until `remediator breaker --close`");
 }
 
 /// How often the same change was repaired lately, this repair not counted.

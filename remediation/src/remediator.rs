@@ -208,8 +208,11 @@ impl Remediator {
 
     async fn attempt(&self, work: &Work<'_>) -> Ended {
         let noted = history::note_request(&self.lake, &work.config.breaker, work.request, Utc::now()).await;
-        if let Err(failure) = noted {
-            return Outcome::from(failure).into();
+        match noted {
+            Err(failure) => return Outcome::from(failure).into(),
+            // The request itself is refused below, and that is announced.
+            Ok(Some(reason)) => history::tell_breaker_opened(&reason),
+            Ok(None) => {}
         }
         match self.approved(work).await {
             Err(outcome) => outcome.into(),

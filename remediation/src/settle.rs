@@ -5,7 +5,7 @@ use detection::Remediation;
 use lake::Held;
 use schemas::{REMEDIATION_LOGS, RemediationLog};
 use stream::backoff::Deadline;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::error::Failure;
 use crate::history;
@@ -64,7 +64,7 @@ impl Remediator {
         let id = row.remediation_id.to_string();
         let opened = history::note_failure(&self.lake, &config.breaker, &id, Utc::now()).await?;
         if let Some(reason) = &opened {
-            error!(reason, "circuit breaker opened: nothing is repaired until `remediator breaker --close`");
+            history::tell_breaker_opened(reason);
         }
         Ok(opened)
     }

@@ -24,7 +24,9 @@ fn settle_in(world: &World, account: &str) {
     iam("CreateGroup", &[("GroupName", "devs")]);
     iam("CreateRole", &[("RoleName", "app"), ("AssumeRolePolicyDocument", &trust(&arn(account, "user/bob")))]);
     iam("CreatePolicy", &[("PolicyName", "limit"), ("PolicyDocument", GOOD)]);
-    iam("PutUserPermissionsBoundary", &[("UserName", "carol"), ("PermissionsBoundary", &arn(account, "policy/limit"))]);
+    let limit = ("PermissionsBoundary", arn(account, "policy/limit"));
+    iam("PutUserPermissionsBoundary", &[("UserName", "carol"), (limit.0, &limit.1)]);
+    iam("PutRolePermissionsBoundary", &[("RoleName", "app"), (limit.0, &limit.1)]);
 }
 
 /// What an attacker does.
@@ -52,6 +54,7 @@ fn attack(world: &World, account: &str) -> String {
     }
     iam("UpdateAssumeRolePolicy", &[("RoleName", "app"), ("PolicyDocument", &trust("*"))]);
     iam("DeleteUserPermissionsBoundary", &[("UserName", "carol")]);
+    iam("PutRolePermissionsBoundary", &[("RoleName", "app"), ("PermissionsBoundary", ADMIN)]);
     iam("AddUserToGroup", &[("UserName", "bob"), ("GroupName", "devs")]);
     iam("CreateAccessKey", &[("UserName", "carol")]).tag("AccessKeyId").expect("a key")
 }
@@ -85,6 +88,9 @@ fn requests(account: &str, key_id: &str) -> Vec<Value> {
     let limit = json!({"remediation_action": "restore_boundary", "event_kind": "boundary_removed",
         "policy_document": null, "policy_name": null});
     ask("carol", &[target("user", "carol"), limit]);
+    let loosened = json!({"remediation_action": "restore_boundary", "event_kind": "boundary_set",
+        "policy_arn": ADMIN, "policy_document": null, "policy_name": null});
+    ask("app", &[target("role", "app"), loosened]);
     let key = json!({"remediation_action": "deactivate_access_key", "policy_document": null, "policy_name": null,
         "original_event": json!({"responseElements": {"accessKey": {"accessKeyId": key_id, "userName": "carol"}}}).to_string()});
     ask("carol", &[target("user", "carol"), key]);

@@ -206,6 +206,30 @@ fn the_circuit_breaker_opens_on_failures_stays_open_and_is_closed_by_hand() {
 }
 
 #[test]
+fn the_circuit_breaker_opens_on_a_sudden_rate_says_so_and_stays_open() {
+    let world = World::new(&with(json!({"circuit_breaker": {"failures": 1000, "requests_per_minute": 2}})));
+    let instance = world.instance(&[]);
+    let asked: Vec<Value> = (0..12).map(|number| world.inline(OWN, &format!("user{number}"))).collect();
+    assert!(instance.deliver(&asked).is_empty(), "{}", instance.function.log());
+    let rows = world.rows();
+    let refused: Vec<&Value> = rows.iter().filter(|row| row["status"] == "SKIPPED").collect();
+    assert_eq!((rows.len(), instance.changes().len() + refused.len()), (asked.len(), asked.len()));
+    // Two a minute, and the batch is dealt with in one minute or two.
+    assert!(instance.changes().len() <= 4, "{:?}", instance.changes());
+    assert!(
+        refused.iter().all(|row| row["reason"].as_str().unwrap().contains("asked for in one minute")),
+        "{refused:?}"
+    );
+    assert!(instance.function.log().contains("circuit breaker opened"), "the alarm looks for it");
+    let heard = world.hear(asked.len());
+    assert_eq!(heard.iter().filter(|told| told["detail"]["remediation"]["status"] == "SKIPPED").count(), refused.len());
+    let later = world.instance(&[]);
+    let other = world.inline(OWN, "later");
+    assert!(later.deliver([&other]).is_empty());
+    assert!(later.changes().is_empty() && later.command(&["breaker"]).1.contains("open since"));
+}
+
+#[test]
 fn a_change_that_keeps_coming_back_is_left_to_people() {
     let world = World::new(&with(json!({"returning_changes": {"limit": 2}})));
     let instance = world.instance(&[]);
