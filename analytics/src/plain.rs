@@ -6,26 +6,19 @@
 
 use std::borrow::Cow;
 
+use schemas::is_deceptive;
 use unicode_width::UnicodeWidthChar;
 
 /// Characters kept for each cell of width: marks that combine have no width, and a name may hold thousands of them.
 const CHARS_PER_CELL: usize = 4;
 
-/// True for characters that do something to a terminal instead of being seen on it.
-pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 /// The text with every character that is not plainly visible written as an escape.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    if !text.chars().any(is_deceptive) {
         return Cow::Borrowed(text);
     }
     let escaped = text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
-        if is_unsafe(c) {
+        if is_deceptive(c) {
             out.extend(c.escape_default())
         } else {
             out.push(c)
@@ -48,7 +41,7 @@ pub(crate) fn fit(text: &str, cells: usize) -> String {
     let most = cells.saturating_mul(CHARS_PER_CELL);
     for (count, c) in text.chars().enumerate() {
         // One character at a time: a name may be megabytes long, and only its start is looked at.
-        let piece = if is_unsafe(c) { c.escape_default().collect() } else { String::from(c) };
+        let piece = if is_deceptive(c) { c.escape_default().collect() } else { String::from(c) };
         used += width(&piece);
         if used > cells || count >= most {
             whole.truncate(cut);

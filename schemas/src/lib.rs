@@ -8,6 +8,7 @@ pub mod bus;
 mod columns;
 mod render;
 mod rows;
+mod text;
 mod views;
 
 pub use batch::{SchemaError, arrow_schema, arrow_type, record_batch};
@@ -19,4 +20,5 @@ pub use rows::{
     CANARY_RULE, Certainty, IamEvent, Outcome, RemediationLog, RemediationStatus, RuleAction, Severity, Violation,
     derived_id, millis, violation_id,
 };
+pub use text::is_deceptive;
 pub use views::{HIGH_RISK_PRINCIPALS, POLICY_ATTACK_PATTERNS, VIEWS, VIOLATION_TRENDS, View};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::plain::is_unsafe;
+use schemas::is_deceptive;
 
 /// The value as indented JSON with a line feed at its end.
 ///
@@ -12,7 +12,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
     let mut text = String::with_capacity(raw.len() + 1);
     for c in raw.chars() {
         // Control characters below U+0020 are escaped by the writer already; its own line feeds stay.
-        if c != '\n' && is_unsafe(c) {
+        if c != '\n' && is_deceptive(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
                 text.push_str(&format!("\\u{unit:04x}"));

@@ -1,14 +1,14 @@
 //! `detector explain` and `detector compare`: what a policy grants, and what a new one grants that the old did not.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use policy::{Answer, Kind, Policy, Relation, Surroundings};
 
 use super::Exit;
+use super::files::read_whole;
 
 /// Largest policy file read, bytes. IAM's own limit is 131,072 characters.
 const MAX_POLICY_BYTES: u64 = 32 << 20;
@@ -106,16 +106,6 @@ fn write_direction(out: &mut impl Write, what: &str, answer: &Answer) -> io::Res
 }
 
 fn read(path: &Path, kind: &str) -> Result<Policy> {
-    let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
-    let mut text = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        io::stdin().lock().take(MAX_POLICY_BYTES + 1).read_to_end(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MAX_POLICY_BYTES + 1).read_to_end(&mut text))
-    };
-    read.with_context(|| format!("reading {name}"))?;
-    if text.len() as u64 > MAX_POLICY_BYTES {
-        bail!("{name} is larger than {MAX_POLICY_BYTES} bytes: not a policy document");
-    }
+    let text = read_whole(path, MAX_POLICY_BYTES, "not a policy document")?;
     Ok(Policy::parse_bytes(&text, Kind::from_word(kind)))
 }

@@ -1,8 +1,10 @@
 //! The configuration files of a command-line run, or the ones that ship inside the program.
 
-use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+use anyhow::{Context as _, ensure};
 use detection::yaml::{Fault, Level, MAX_FILE_BYTES};
 use detection::{RuleSet, Suppressions};
 
@@ -108,6 +110,20 @@ impl Loaded {
         };
         Ok(Loaded { rules, suppressions, policies })
     }
+}
+
+/// A file whole, or standard input for `-`. One of more than `most` bytes is refused with `advice`.
+pub(super) fn read_whole(path: &Path, most: u64, advice: &str) -> anyhow::Result<Vec<u8>> {
+    let is_stdin = path.as_os_str() == "-";
+    let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    let read = match is_stdin {
+        true => io::stdin().lock().take(most + 1).read_to_end(&mut bytes),
+        false => fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)),
+    };
+    read.with_context(|| format!("reading {name}"))?;
+    ensure!(bytes.len() as u64 <= most, "{name} is larger than {most} bytes: {advice}");
+    Ok(bytes)
 }
 
 fn shipped(name: &str, text: &str) -> Named {

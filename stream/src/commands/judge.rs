@@ -1,10 +1,9 @@
 //! `detector` without a command: one event, judged and explained.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use detection::{
     Arrival, CloudTrailEvent, Decided, Documents, Judges, Limits, Opening, Other, Piece, Truth, change, decide,
@@ -14,6 +13,7 @@ use schemas::bus::{DEFAULT_ENTRY_CAP, violation_entry};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::files::read_whole;
 use super::{ConfigArgs, Exit, Loaded};
 use crate::scan::summary::{plain, wrapped};
 
@@ -91,17 +91,7 @@ pub fn run(asked: &JudgeArgs, config: &ConfigArgs) -> Result<Exit> {
 
 fn read(event: Option<&Path>) -> Result<Vec<u8>> {
     let Some(path) = event else { return Ok(SAMPLE.to_vec()) };
-    let mut input = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        io::stdin().lock().take(MAX_INPUT_BYTES + 1).read_to_end(&mut input)
-    } else {
-        File::open(path).and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut input))
-    };
-    read.with_context(|| format!("reading the event from {}", path.display()))?;
-    if input.len() as u64 > MAX_INPUT_BYTES {
-        bail!("{} is larger than {MAX_INPUT_BYTES} bytes: use `detector scan` for logs", path.display());
-    }
-    Ok(input)
+    read_whole(path, MAX_INPUT_BYTES, "use `detector scan` for logs")
 }
 
 fn judge(event: &CloudTrailEvent<'_>, loaded: &Loaded) -> Judgement {

@@ -11,7 +11,7 @@ pub const UNKNOWN: &str = "unknown";
 /// Control characters, line breaks, direction marks, zero-width characters and tags become their code.
 pub fn visible(text: &str, max: usize) -> String {
     cut(text, max, |c, out| {
-        if is_deceptive(c) {
+        if schemas::is_deceptive(c) {
             out.push_str(&format!("[U+{:04X}]", u32::from(c)));
         } else {
             out.push(c);
@@ -72,17 +72,6 @@ fn cut(text: &str, max: usize, write: impl Fn(char, &mut String)) -> String {
         }
     }
     out
-}
-
-/// Whether a reader would not see the character, or see the text around it in another order.
-/// Source: Unicode, `Default_Ignorable_Code_Point` and `Bidi_Control` of DerivedCoreProperties and PropList.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
-            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 #[cfg(test)]

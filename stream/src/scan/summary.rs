@@ -191,9 +191,7 @@ pub fn write_json(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()>
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for char in text.chars() {
-        let hides =
-            matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if char.is_control() || hides {
+        if schemas::is_deceptive(char) {
             let _ = write!(plain, "\\u{{{:x}}}", u32::from(char));
         } else {
             plain.push(char);
