@@ -113,7 +113,7 @@ mod tests {
                 || {
                     |unit: &usize, emit: &Emit<'_, _>| {
                         for part in 0..(unit % 5) {
-                            if unit % 11 == 0 {
+                            if unit.is_multiple_of(11) {
                                 thread::yield_now();
                             }
                             emit.send((*unit, part));
