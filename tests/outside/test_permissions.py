@@ -1,7 +1,7 @@
 """The programs, as Lambdas, with exactly the rights that Terraform gives them, against a stand-in that enforces IAM. What a
 program needs and its role has not would fail here; a role without one of its statements must fail. (The stand-in lets everybody
 publish metrics, and has no keys, so those two statements are not tried here.)"""
-import base64, http.server, json, os, pathlib, socket, subprocess, sys, threading, time, uuid
+import base64, datetime, http.server, json, os, pathlib, socket, subprocess, sys, threading, time, uuid
 
 import boto3
 import pytest
@@ -200,3 +200,36 @@ def test_the_compactor_does_its_whole_work_with_its_role_and_fails_without_it(aw
     answer, log = invoke("compactor", {"months": 240}, aws.role("compactor", policy_without("compactor")), aws)
     assert answer[0] == "response" and answer[1]["finished"] and answer[1]["files_merged"] >= 2, log
     assert denials(log) == [] and keys(aws, "compaction/violations/")
+
+
+def routed(aws, program):
+    """A queue behind the route of a program."""
+    resources = RENDERED["resources"]
+    pattern = resources[f'module.route["{program}"].aws_cloudwatch_event_rule.this']["event_pattern"]
+    queue = aws.client("sqs").create_queue(QueueName=f"canary-{program}")["QueueUrl"]
+    arn = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bus = RENDERED["environment"]["detector"]["EVENTBRIDGE_BUS_NAME"]
+    aws.client("events").put_rule(Name=f"canary-{program}", EventBusName=bus, EventPattern=json.dumps(pattern))
+    aws.client("events").put_targets(Rule=f"canary-{program}", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    return queue
+
+
+def test_the_canary_goes_from_the_stream_over_the_bus_to_the_metric_that_its_alarm_watches(aws):
+    queue = routed(aws, "metrics_publisher")
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    schedule = RENDERED["resources"]['aws_scheduler_schedule.this["canary"]']["target"][0]
+    record = schedule["input"].replace("<aws.scheduler.scheduled-time>", now).encode()
+    batch = {"Records": [{"eventID": "shardId-000000000000:1", "kinesis": {"sequenceNumber": "1", "data": base64.b64encode(record).decode(),
+             "partitionKey": schedule["kinesis_parameters"][0]["partition_key"], "approximateArrivalTimestamp": time.time()}}]}
+    answer, log = invoke("detector", batch, aws.role("detector-canary", policy_without("detector")), aws)
+    assert answer == ("response", {"batchItemFailures": []}), log
+    (message,) = aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=10)["Messages"]
+    delivered = {"Records": [{"messageId": "canary", "body": message["Body"]}]}
+    answer, log = invoke("metrics_publisher", delivered, aws.role("metrics-canary", policy_without("metrics_publisher")), aws)
+    assert answer == ("response", {"batchItemFailures": []}), log
+    alarm = RENDERED["resources"]['module.alarms.aws_cloudwatch_metric_alarm.this["canary"]']
+    dimensions = [{"Name": name, "Value": value} for name, value in alarm["dimensions"].items()]
+    day = datetime.timedelta(days=1)
+    asked = {"Namespace": alarm["namespace"], "MetricName": alarm["metric_name"], "Dimensions": dimensions, "Period": 60, "Statistics": ["Sum"]}
+    points = aws.client("cloudwatch").get_metric_statistics(**asked, StartTime=datetime.datetime.now() - day, EndTime=datetime.datetime.now() + day)["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 1
