@@ -2,53 +2,14 @@
 
 The stand-in has no views, so the tables carry the names of the views and the lake is compacted first: no row is there twice. DuckDB
 lacks one function of Trino, to_unixtime, which is added to it here."""
-import json, os, pathlib, socket, subprocess, sys, time
+import json, subprocess, sys
 
-import boto3
 import pytest
-from botocore.config import Config
+import sqlglot
 
-from conftest import BIN, ROOT, run
+from conftest import ROOT, client, environment, run
 
-BUCKET, DATABASE, REGION, KEY = "audit-lake", "iam_policy_monitor", "us-east-1", "111111111111"
-TRINO_FUNCTIONS = '''
-import duckdb
-connect = duckdb.connect
-def with_functions(*arguments, **options):
-    connection = connect(*arguments, **options)
-    connection.execute("CREATE MACRO to_unixtime(moment) AS epoch(moment)")
-    return connection
-duckdb.connect = with_functions
-'''
-
-
-def client(endpoint, service):
-    config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
-    return boto3.client(service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key="none", config=config)
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("aws")
-    (folder / "sitecustomize.py").write_text(TRINO_FUNCTIONS)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": str(folder), "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
-    server = subprocess.Popen([pathlib.Path(sys.executable).parent / "ministack"], env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
-        while True:
-            try:
-                client(url, "sts").get_caller_identity()
-                break
-            except Exception:
-                assert time.monotonic() < deadline and server.poll() is None, "MiniStack did not start"
-                time.sleep(0.2)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
+BUCKET, DATABASE = "audit-lake", "iam_policy_monitor"
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +37,7 @@ def tables(endpoint, tmp_path_factory):
 
 
 def report(endpoint, *arguments, audit=f"s3://{BUCKET}", ok=(0,)):
-    env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "none", "AWS_EC2_METADATA_DISABLED": "true"}
-    return run("analytics", "report", "--month", "2024-02", "--audit", audit, *arguments, ok=ok, env=env)
+    return run("analytics", "report", "--month", "2024-02", "--audit", audit, *arguments, ok=ok, env=environment(endpoint))
 
 
 @pytest.mark.parametrize("format", ["text", "json", "csv", "html"])
@@ -96,8 +56,6 @@ def test_a_filter_reaches_athena_and_a_quote_in_it_is_text(tables):
 
 
 def test_every_query_that_athena_got_is_known_to_its_grammar(tables):
-    import sqlglot
-
     report(tables, "--engine", "athena", "--workgroup", "auditors", "--severity", "high")
     athena = client(tables, "athena")
     seen = [athena.get_query_execution(QueryExecutionId=id)["QueryExecution"]["Query"] for id in athena.list_query_executions(WorkGroup="auditors")["QueryExecutionIds"]]
