@@ -5,7 +5,7 @@ VENV := .venv
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SAMPLE := testdata/cloudtrail/invictus-stratus-2023/files
 
-.PHONY: help build demo demo-aws test check bench bench-quick package check-terraform deploy-plan clean
+.PHONY: help build demo demo-aws test check bench bench-quick bench-analytics package check-terraform deploy-plan clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,10 @@ bench: ## speed and memory beside peers, on 100 MB and 1 GB (release build, abou
 bench-quick: ## the same on 100 MB only
 	$(CARGO) build --locked --release -p stream --bins --examples
 	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100
+
+bench-analytics: $(VENV)/ready ## analytics beside DuckDB on 20 million violations and on 5,000 small files (release build: half an hour cold)
+	$(CARGO) build --locked --release -p analytics
+	$(VENV)/bin/python bench/analytics.py --bin $(TARGET)/release
 
 package: ## Lambda packages in dist/, ARCH=x86_64, arm64 or all (default: this machine's); tools/package.py --help
 	$(PYTHON) tools/package.py $(if $(ARCH),--arch $(ARCH))
