@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const ALL: usize = 1_000_000;
@@ -81,5 +83,50 @@ fn the_keys_are_written_as_they_are_compared() {
     for key in SECRET_KEYS {
         assert!(key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{key}");
         assert!(is_secret(key) && is_secret(&format!("my-{}", key.to_uppercase())));
+    }
+}
+
+/// JSON as text, spaced and escaped in any way, with secrets, repeated keys and JSON in text.
+fn json() -> impl Strategy<Value = String> {
+    let key = prop_oneof![
+        3 => "[a-c]{1,2}", 1 => Just("password".to_owned()), 1 => Just("my-ApiKey".to_owned()), 1 => Just("name".to_owned()),
+        1 => Just("Value".to_owned()), 1 => Just("\\u0061".to_owned()), 1 => Just("é\\n".to_owned()),
+    ];
+    let leaf = prop_oneof![
+        3 => "[a-d]{0,3}".prop_map(|text| format!("\"{text}\"")), 1 => Just(r#""dbPassword""#.to_owned()),
+        1 => any::<i64>().prop_map(|number| number.to_string()), 1 => any::<f64>().prop_map(|number| format!("{number:e}")),
+        1 => Just("18446744073709551615".to_owned()), 1 => Just("1.00".to_owned()), 1 => Just("-0".to_owned()),
+        1 => Just("1e400".to_owned()), 1 => Just("true".to_owned()), 1 => Just("null".to_owned()), 1 => Just("tru".to_owned()),
+        1 => Just(r#""\u00e9\/\u001f\b\\ \"""#.to_owned()), 1 => Just(r#""https://x/?X-Amz-Signature=1""#.to_owned()),
+        1 => Just(r#""{ \"a\": 1 }""#.to_owned()), 1 => Just(r#""{\"password\":\"x\"}""#.to_owned()),
+    ];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        let member = (key.clone(), inner.clone()).prop_map(|(key, value)| format!("\"{key}\" :{value}"));
+        prop_oneof![
+            2 => proptest::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(" ,"))),
+            1 => proptest::collection::vec(inner.clone(), 0..4).prop_map(|entries| format!("[ {}]", entries.join(", "))),
+            1 => inner.prop_map(|inner| Value::from(inner).to_string()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn a_copy_is_what_rewriting_gives(json in json()) {
+        if let Some(copied) = copy::copy(&json, MAX_SECRET_DEPTH) {
+            prop_assert_eq!(copied, rewrite(&json, ALL), "{}", json);
+        }
+    }
+}
+
+#[test]
+fn what_holds_no_secret_is_copied() {
+    for json in ["{}", "[]", r#"{"a":[1,-2,3.5,{"b":null}],"c":"{\"x\":1}","name":"bob","value":"1"}"#] {
+        assert_eq!(copy::copy(json, MAX_SECRET_DEPTH).as_deref(), Some(json));
+    }
+    for json in [r#"{"password":"x"}"#, r#"{"a":1,"a":2}"#, r#"{"name":"password","value":"x"}"#, "{} x", "{"] {
+        assert_eq!(copy::copy(json, MAX_SECRET_DEPTH), None);
     }
 }
