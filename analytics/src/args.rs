@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::capacity::Load;
 use crate::engine::EngineArgs;
 use crate::filter::Filter;
 use crate::month::Month;
@@ -25,6 +26,7 @@ Examples:
   analytics compact --audit audit                  merge small files; run it once a day
   analytics verify --month 2024-01 --audit audit   do the books balance?
   analytics backtest --rules new.yaml --against old.yaml --last 30d --audit audit --format markdown --fail-on repair
+  analytics capacity --events-per-second 2000 --accounts 200
   analytics schema                                 the Athena tables and views
 
 Exit codes:
@@ -65,6 +67,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Try rules on past events: what would appear, vanish, change its severity or ask for a repair
     Backtest(Box<BacktestArgs>),
+    /// What so many events a second need and cost: shards, concurrency, files, storage, dollars, with every formula
+    Capacity(CapacityArgs),
     /// Print the Athena DDL: tables with partition projection, and the views that drop duplicates
     Schema,
 }
@@ -84,6 +88,9 @@ pub struct ReportArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub engine: EngineArgs,
+    /// The suppressions in force: those that matched nothing, have expired or are gone from the file are named
+    #[arg(long, value_name = "FILE")]
+    pub suppress: Option<PathBuf>,
     /// text and html to read, markdown for wikis and tickets, json for programs, csv (one number a line) for spreadsheets
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
@@ -210,7 +217,7 @@ impl PrincipalArgs {
     }
 }
 
-/// Forms of the answers of `principal` and `verify`.
+/// Forms of the answers of `principal`, `verify` and `capacity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)]
 pub enum PrincipalFormat {
@@ -264,6 +271,17 @@ impl VerifyArgs {
             _ => Ok(None),
         }
     }
+}
+
+/// `analytics capacity`.
+#[derive(Debug, clap::Args)]
+pub struct CapacityArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub load: Load,
+    /// text to read, json for programs
+    #[arg(long, value_enum, default_value_t = PrincipalFormat::Text)]
+    pub format: PrincipalFormat,
 }
 
 /// `analytics backtest`.

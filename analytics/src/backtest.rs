@@ -16,7 +16,7 @@ use crate::args::{BacktestArgs, FailOn};
 use crate::error::AnalyticsError;
 use crate::span::Span;
 use crate::tables::{LeftOut, Tables};
-pub(crate) use config::Config;
+pub(crate) use config::{Config, suppressions_of};
 use tally::Tally;
 
 /// What would be different. Serialized, this is the JSON answer.

@@ -10,10 +10,11 @@ use lake::{Lake, Within};
 use schemas::VIEWS;
 
 use crate::args::{
-    Args, AuditArgs, BacktestArgs, BacktestFormat, Command, CompactArgs, PrincipalArgs, PrincipalFormat, ReportArgs,
-    ReportFormat, SqlArgs, SqlFormat, VerifyArgs,
+    Args, AuditArgs, BacktestArgs, BacktestFormat, CapacityArgs, Command, CompactArgs, PrincipalArgs, PrincipalFormat,
+    ReportArgs, ReportFormat, SqlArgs, SqlFormat, VerifyArgs,
 };
-use crate::backtest::{Backtest, Config};
+use crate::backtest::{Backtest, Config, suppressions_of};
+use crate::capacity::{self, Capacity};
 use crate::compact::{self, Task};
 use crate::engine::Engine;
 use crate::error::AnalyticsError;
@@ -68,6 +69,7 @@ pub async fn run(args: Args, around: &Surroundings) -> Result<Ended, AnalyticsEr
         Some(Command::Compact(args)) => compact(args, around).await,
         Some(Command::Verify(args)) => verify(args, around).await,
         Some(Command::Backtest(args)) => backtest(*args, around).await,
+        Some(Command::Capacity(args)) => capacity(&args),
         Some(Command::Schema) => schema(),
     }
 }
@@ -85,12 +87,16 @@ async fn show_sample(around: &Surroundings) -> Result<Ended, AnalyticsError> {
 
 async fn report(args: ReportArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
     let asked = args.asked(around.now.date_naive())?;
+    let suppressions = args.suppress.as_deref().map(suppressions_of).transpose()?;
     let lake = open(&args.audit, around).await?;
     let mut tables = Tables::open_on(&lake, Engine::open(&args.engine, &lake).await?).await?;
     let progress = progress(STEPS);
     let read = Report::read(&mut tables, lake.location(), &asked, &mut || progress.inc(1)).await;
     progress.finish_and_clear();
-    let report = read?;
+    let mut report = read?;
+    if let Some(suppressions) = &suppressions {
+        report.compare_with(suppressions);
+    }
     let output = args.output.as_deref();
     let page = match args.format {
         ReportFormat::Text => text::text(&report, paint(around, output)),
@@ -215,6 +221,16 @@ async fn backtest(args: BacktestArgs, around: &Surroundings) -> Result<Ended, An
         () if found.events == 0 && found.not_stored == 0 => Ended::NothingFound,
         () => Ended::Done,
     })
+}
+
+fn capacity(args: &CapacityArgs) -> Result<Ended, AnalyticsError> {
+    let found = Capacity::of(args.load);
+    let page = match args.format {
+        PrincipalFormat::Text => capacity::text(&found),
+        PrincipalFormat::Json => json::json(&found)?,
+    };
+    deliver(&page, None)?;
+    Ok(Ended::Done)
 }
 
 fn schema() -> Result<Ended, AnalyticsError> {

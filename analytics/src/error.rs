@@ -29,7 +29,7 @@ pub enum AnalyticsError {
     #[error(transparent)]
     Span(#[from] crate::span::NotASpan),
     /// Rules or suppressions that cannot be used: every fault, one a line.
-    #[error("the configuration has faults; nothing was tried\n{0}")]
+    #[error("the configuration has faults; nothing was done\n{0}")]
     Config(String),
     /// The command line asks for something that makes no sense.
     #[error("{0}")]

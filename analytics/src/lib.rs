@@ -15,6 +15,7 @@
 
 mod args;
 mod backtest;
+mod capacity;
 mod commands;
 mod compact;
 mod engine;
@@ -36,10 +37,11 @@ mod tables;
 mod verify;
 
 pub use args::{
-    Args, AuditArgs, BacktestArgs, BacktestFormat, Command, CompactArgs, FailOn, FilterArgs, PeriodArgs, PrincipalArgs,
-    PrincipalFormat, ReportArgs, ReportFormat, SeverityArg, SqlArgs, SqlFormat, VerifyArgs,
+    Args, AuditArgs, BacktestArgs, BacktestFormat, CapacityArgs, Command, CompactArgs, FailOn, FilterArgs, PeriodArgs,
+    PrincipalArgs, PrincipalFormat, ReportArgs, ReportFormat, SeverityArg, SqlArgs, SqlFormat, VerifyArgs,
 };
 pub use backtest::{Account as BacktestAccount, Backtest, Changes, Example, Kind, RuleChanges, Undecided};
+pub use capacity::{Capacity, Cost, Load, Need};
 pub use commands::{Ended, Surroundings, run};
 pub use engine::{AthenaError, EngineArgs, EngineName};
 pub use error::AnalyticsError;
@@ -47,7 +49,8 @@ pub use filter::Filter;
 pub use month::{Month, NotAMonth};
 pub use principal::{Activity, Broken, Call, MOST_ROWS, PRINCIPAL_STEPS, PrincipalStory, Repair, SHOWN, Seen};
 pub use report::{
-    Account, Day, Novelty, Principal, Privilege, Remediation, RepairTime, Report, Rule, Serious, Suppression, Totals,
+    Account, AttackPattern, Caller, Day, Novelty, Principal, Privilege, Remediation, RepairTime, Report, Rule, Serious,
+    Suppression, SuppressionState, Totals,
 };
 pub use sections::{Asked, STEPS};
 pub use span::{Length, MAX_DAYS, NotASpan, Span};

@@ -3,6 +3,8 @@
 //! `facts.sql` reads the lake once for each period and counts violations by everything the report groups by.
 //! The sections then read `facts`, a table of counts, and never the lake again. Every query has a total order.
 
+use schemas::POLICY_ATTACK_PATTERNS;
+
 use crate::filter::Filter;
 use crate::span::Span;
 
@@ -37,6 +39,8 @@ pub(crate) const BY_RULE: &str = include_str!("queries/by_rule.sql");
 pub(crate) const BY_ACCOUNT: &str = include_str!("queries/by_account.sql");
 /// One row for each high-risk principal.
 pub(crate) const HIGH_RISK_PRINCIPALS: &str = include_str!("queries/high_risk_principals.sql");
+/// One row for each of the callers with the most violations.
+pub(crate) const BY_PRINCIPAL: &str = include_str!("queries/by_principal.sql");
 /// The most serious violations themselves. Needs [`about`].
 pub(crate) const MOST_SERIOUS: &str = include_str!("queries/most_serious.sql");
 /// One row for each suppression that held something back in either period.
@@ -59,6 +63,14 @@ pub(crate) fn about(query: &str, span: Span, filter: &Filter, period: Period) ->
         _ => format!("{}{}", span.condition(), filter.of_violations()),
     };
     fill(query, filled)
+}
+
+/// Days on which a principal did what attackers do: the shared view, which reads only what the filter lets through.
+pub(crate) fn attack_patterns(span: Span, filter: &Filter) -> String {
+    let narrowed = "FROM (SELECT * FROM violations WHERE {violations}) AS violations\n";
+    let view = POLICY_ATTACK_PATTERNS.select().replacen("FROM violations\n", narrowed, 1);
+    let patterns = about(&view, span, filter, Period::Now);
+    fill(include_str!("queries/attack_patterns.sql"), |_| patterns.clone())
 }
 
 /// A query with its names in braces filled in, in one pass, so that braces in a value stay what they are.

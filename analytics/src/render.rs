@@ -5,6 +5,7 @@ pub(crate) mod backtest;
 mod buckets;
 mod charts;
 pub(crate) mod csv;
+pub(crate) mod digits;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod markdown;

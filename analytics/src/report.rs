@@ -1,5 +1,7 @@
 //! The report as data. Reading it is the business of [`crate::sections`], rendering it of [`crate::render`].
 
+use chrono::{NaiveTime, SecondsFormat};
+use detection::Suppressions;
 use serde::{Deserialize, Serialize};
 
 use crate::filter::Filter;
@@ -48,7 +50,11 @@ pub struct Report {
     pub by_account: Vec<Account>,
     /// Principals with more than 3 violations or more than 2 rules.
     pub high_risk_principals: Vec<Principal>,
-    /// Suppressions that held something back in either period.
+    /// The 50 callers with the most reported violations.
+    pub by_principal: Vec<Caller>,
+    /// Days on which one principal made many changes, came from several addresses or failed often; at most 200.
+    pub attack_patterns: Vec<AttackPattern>,
+    /// Suppressions that held something back in either period, then those of the file that did not.
     pub suppressions: Vec<Suppression>,
     /// Attempts of the remediator by action.
     pub remediation: Vec<Remediation>,
@@ -183,6 +189,39 @@ pub struct Principal {
     pub source_addresses: i64,
 }
 
+/// One caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Caller {
+    /// ARN, else name of the caller.
+    pub principal: String,
+    /// The highest severity among its violations.
+    pub severity: String,
+    pub violations: i64,
+    pub violations_before: i64,
+    pub attempts: i64,
+    /// Different rules.
+    pub rules: i64,
+}
+
+/// A day on which one principal did what attackers do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct AttackPattern {
+    /// `2024-01-05`.
+    pub day: String,
+    pub principal: String,
+    /// What is conspicuous, in words.
+    pub pattern: String,
+    /// Different events that were carried out.
+    pub changes: i64,
+    /// Different events that failed.
+    pub attempts: i64,
+    pub violations: i64,
+    pub accounts: i64,
+    pub source_addresses: i64,
+}
+
 /// One suppression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -192,6 +231,70 @@ pub struct Suppression {
     pub violations_before: i64,
     /// Different rules.
     pub rules: i64,
+    /// How it stands in the file of suppressions; absent without a file.
+    #[serde(skip_deserializing)]
+    pub state: Option<SuppressionState>,
+    /// First instant at which the entry of the file no longer counts, RFC 3339.
+    #[serde(skip_deserializing)]
+    pub expires: Option<String>,
+}
+
+/// How a suppression stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressionState {
+    /// It held something back in the period.
+    Used,
+    /// It is in the file and held nothing back in the period.
+    Unused,
+    /// It counted no longer when the period ended.
+    Expired,
+    /// It held something back and is not in the file any more.
+    Removed,
+}
+
+impl SuppressionState {
+    /// As it is read.
+    pub fn name(self) -> &'static str {
+        match self {
+            SuppressionState::Used => "used",
+            SuppressionState::Unused => "matched nothing",
+            SuppressionState::Expired => "expired",
+            SuppressionState::Removed => "not in the file",
+        }
+    }
+}
+
+impl Report {
+    /// Says of each suppression how it stands in the file, and adds those of the file that held nothing back.
+    pub(crate) fn compare_with(&mut self, file: &Suppressions) {
+        let end = self.span.last_day().succ_opt().unwrap_or(self.span.last_day()).and_time(NaiveTime::MIN).and_utc();
+        for entry in file.entries() {
+            if !self.suppressions.iter().any(|known| known.suppressed_by == entry.label()) {
+                let suppressed_by = entry.label().to_owned();
+                let unused = Suppression {
+                    suppressed_by,
+                    violations: 0,
+                    violations_before: 0,
+                    rules: 0,
+                    state: None,
+                    expires: None,
+                };
+                self.suppressions.push(unused);
+            }
+        }
+        for known in &mut self.suppressions {
+            let entry = file.entries().iter().find(|entry| entry.label() == known.suppressed_by);
+            let expires = entry.and_then(detection::Suppression::expires);
+            known.expires = expires.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
+            known.state = Some(match entry {
+                None => SuppressionState::Removed,
+                Some(_) if expires.is_some_and(|expires| expires <= end) => SuppressionState::Expired,
+                Some(_) if known.violations > 0 => SuppressionState::Used,
+                Some(_) => SuppressionState::Unused,
+            });
+        }
+    }
 }
 
 /// What the remediator did for one action.

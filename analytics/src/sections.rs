@@ -66,7 +66,7 @@ struct RemediationRow {
 }
 
 /// Queries a report takes, for a progress bar.
-pub const STEPS: u64 = 14;
+pub const STEPS: u64 = 16;
 
 impl Report {
     /// Reads one period and the one before it. `step` is called after every query.
@@ -110,6 +110,8 @@ impl Report {
             most_serious: sections.rows(&asked.query(queries::MOST_SERIOUS, Period::Now)).await?,
             by_rule,
             by_account: sections.rows(queries::BY_ACCOUNT).await?,
+            by_principal: sections.rows(queries::BY_PRINCIPAL).await?,
+            attack_patterns: sections.rows(&queries::attack_patterns(asked.span, &asked.filter)).await?,
             high_risk_principals: sections.rows(queries::HIGH_RISK_PRINCIPALS).await?,
             suppressions: sections.rows(queries::SUPPRESSIONS).await?,
             repair_times: sections.rows(&asked.query(queries::REPAIR_TIMES, Period::Now)).await?,

@@ -82,3 +82,10 @@ def endpoint(tmp_path_factory):
     finally:
         server.kill()
         server.wait()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What did not run is said, also with -q."""
+    reasons = {report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)}
+    for reason in sorted(reason for reason in reasons if "NOT RUN" in reason):
+        terminalreporter.write_line(reason.removeprefix("Skipped: "))

@@ -49,6 +49,14 @@ impl Config {
     }
 }
 
+/// Suppressions of a file, for themselves.
+pub(crate) fn suppressions_of(path: &Path) -> Result<Suppressions, AnalyticsError> {
+    let mut faults = Vec::new();
+    let name = path.display().to_string();
+    let loaded = read(path, &mut faults).and_then(|text| settled(Suppressions::load(&text, &name, None), &mut faults));
+    loaded.ok_or_else(|| AnalyticsError::Config(faults.join("\n")))
+}
+
 fn side(rules: &Path, suppress: Option<&Path>, faults: &mut Vec<String>) -> Option<Side> {
     let file = rules.display().to_string();
     let text = read(rules, faults);

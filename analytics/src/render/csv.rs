@@ -63,6 +63,7 @@ pub(crate) fn csv(report: &Report) -> String {
     tidy.rules(report);
     tidy.accounts(report);
     tidy.principals(report);
+    tidy.callers(report);
     tidy.suppressions(report);
     tidy.remediation(report);
     tidy.privilege(report);
@@ -159,6 +160,23 @@ impl<'a> Tidy<'a> {
             self.value([section, key, severity, "attempts", self.now], principal.attempts);
             self.value([section, key, severity, "rules", self.now], principal.rules);
             self.value([section, key, severity, "source_addresses", self.now], principal.source_addresses);
+        }
+    }
+
+    fn callers(&mut self, report: &Report) {
+        for caller in &report.by_principal {
+            let key = ["by_principal", caller.principal.as_str(), caller.severity.as_str()];
+            self.value([key[0], key[1], key[2], "violations", self.now], caller.violations);
+            self.value([key[0], key[1], key[2], "violations", self.before], caller.violations_before);
+            self.value([key[0], key[1], key[2], "attempts", self.now], caller.attempts);
+            self.value([key[0], key[1], key[2], "rules", self.now], caller.rules);
+        }
+        for pattern in &report.attack_patterns {
+            // The day stands where other numbers have their month.
+            let (key, day) = (pattern.principal.as_str(), pattern.day.as_str());
+            self.value(["attack_patterns", key, "", "changes", day], pattern.changes);
+            self.value(["attack_patterns", key, "", "attempts", day], pattern.attempts);
+            self.value(["attack_patterns", key, "", "source_addresses", day], pattern.source_addresses);
         }
     }
 

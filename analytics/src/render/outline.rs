@@ -1,7 +1,9 @@
 //! The tables of the report, the same for HTML and Markdown.
 
 use crate::plain::plain;
-use crate::report::{Account, Novelty, Principal, Remediation, Report, Rule, Suppression};
+use crate::report::{
+    Account, AttackPattern, Caller, Novelty, Principal, Privilege, Remediation, Report, Rule, Suppression,
+};
 
 use super::buckets::Buckets;
 use super::text::{change, duration};
@@ -45,8 +47,17 @@ pub(crate) fn severity_class(severity: &str) -> &'static str {
 
 /// The tables that have rows, in the order of the report.
 pub(crate) fn outlines(report: &Report) -> Vec<Outline> {
-    let tables =
-        [rules(report), accounts(report), principals(report), suppressions(report), repairs(report), days(report)];
+    let tables = [
+        rules(report),
+        accounts(report),
+        callers(report),
+        principals(report),
+        attack_patterns(report),
+        suppressions(report),
+        repairs(report),
+        days(report),
+        privilege(report),
+    ];
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -143,16 +154,65 @@ fn principals(report: &Report) -> Outline {
     }
 }
 
+fn callers(report: &Report) -> Outline {
+    let row = |caller: &Caller| {
+        let mut row = vec![severity(&caller.severity), text(&caller.principal)];
+        row.extend([caller.violations, caller.violations_before, caller.attempts, caller.rules].map(number));
+        row
+    };
+    Outline {
+        id: "callers",
+        title: "By principal".to_owned(),
+        note: "the callers with the most reported violations".to_owned(),
+        columns: columns(report, &["Severity", "Principal", "Reported", "before", "Attempts", "Rules"], 2),
+        rows: report.by_principal.iter().map(row).collect(),
+    }
+}
+
+fn attack_patterns(report: &Report) -> Outline {
+    let row = |pattern: &AttackPattern| {
+        let mut row = vec![text(&pattern.day), text(&pattern.principal), text(&pattern.pattern)];
+        let counts = [pattern.changes, pattern.attempts, pattern.violations, pattern.accounts];
+        row.extend(counts.into_iter().chain([pattern.source_addresses]).map(number));
+        row
+    };
+    let names = ["Day", "Principal", "Pattern", "Changes", "Failed calls", "Violations", "Accounts", "Addresses"];
+    Outline {
+        id: "patterns",
+        title: "Attack patterns".to_owned(),
+        note: "one principal on one day: 5 changes or more, 2 source addresses or more, or 5 failed calls or more"
+            .to_owned(),
+        columns: columns(report, &names, 3),
+        rows: report.attack_patterns.iter().map(row).collect(),
+    }
+}
+
+fn privilege(report: &Report) -> Outline {
+    let row = |day: &Privilege| {
+        vec![text(&day.day), number(day.granted), number(day.taken_back), number(day.granted - day.taken_back)]
+    };
+    Outline {
+        id: "privilege",
+        title: "Privilege trend".to_owned(),
+        note: "changes that granted new access, and those of them that a repair took back".to_owned(),
+        columns: columns(report, &["Day", "Granted", "Taken back", "Net"], 1),
+        rows: report.privilege.iter().map(row).collect(),
+    }
+}
+
 fn suppressions(report: &Report) -> Outline {
     let row = |suppression: &Suppression| {
         let counts = [suppression.violations, suppression.violations_before, suppression.rules];
-        std::iter::once(text(&suppression.suppressed_by)).chain(counts.map(number)).collect()
+        let mut row: Vec<Cell> = std::iter::once(text(&suppression.suppressed_by)).chain(counts.map(number)).collect();
+        row.push(text(suppression.state.map(|state| state.name()).unwrap_or_default()));
+        row.push(text(suppression.expires.as_deref().unwrap_or_default()));
+        row
     };
     Outline {
         id: "suppressions",
         title: "Suppressions".to_owned(),
         note: "violations they held back".to_owned(),
-        columns: columns(report, &["Suppression", "now", "before", "Rules"], 1),
+        columns: columns(report, &["Suppression", "now", "before", "Rules", "", ""], 1),
         rows: report.suppressions.iter().map(row).collect(),
     }
 }

@@ -15,6 +15,10 @@ const ROWS: usize = 20;
 const DESCRIBED: usize = 10;
 /// Cells of a line that describes a violation, next to its name.
 const DETAIL: usize = WIDTH - 18;
+/// Callers shown.
+const CALLERS: usize = 10;
+/// Most characters of a sparkline; of a longer period the end is shown.
+const SPARKS: usize = 76;
 /// Cells of the longest bar.
 const BAR: usize = 30;
 
@@ -35,13 +39,17 @@ pub(crate) fn text(report: &Report, paint: Paint) -> String {
         page.nothing(report);
     } else {
         page.summary(report);
+        page.trend(report);
         page.days(report);
         page.most_serious(report);
         page.rules(report);
         page.accounts(report);
+        page.callers(report);
         page.principals(report);
+        page.attack_patterns(report);
         page.suppressions(report);
         page.remediation(report);
+        page.privilege(report);
     }
     page.left_out(&report.left_out);
     page.out
@@ -304,19 +312,52 @@ impl Page {
         self.table(&header, &[0, 1], rows.collect());
     }
 
+    fn callers(&mut self, report: &Report) {
+        if report.by_principal.is_empty() {
+            return;
+        }
+        self.heading("By principal", "the callers with the most reported violations");
+        let rows = report.by_principal.iter().take(CALLERS).map(|caller| {
+            let mut row = vec![severity(&caller.severity), Cell::new(fit(&caller.principal, 50))];
+            row.extend([Cell::new(caller.violations), Cell::new(caller.violations_before)]);
+            row.extend([caller.attempts, caller.rules].map(count));
+            row
+        });
+        let before = report.span.short_name_before();
+        self.table(&["Severity", "Principal", "Reported", &before, "Attempts", "Rules"], &[0, 1], rows.collect());
+    }
+
+    fn attack_patterns(&mut self, report: &Report) {
+        if report.attack_patterns.is_empty() {
+            return;
+        }
+        self.heading("Attack patterns", "one principal on one day: 5 changes, 2 addresses or 5 failed calls and more");
+        let rows = report.attack_patterns.iter().map(|pattern| {
+            let mut row = vec![Cell::new(fit(&pattern.day, 10)), Cell::new(fit(&pattern.principal, 36))];
+            let short = pattern.pattern.replace("many changes from several addresses", "changes, addresses");
+            row.push(Cell::new(fit(&short, 18)));
+            row.extend([pattern.changes, pattern.attempts, pattern.source_addresses].map(count));
+            row
+        });
+        self.table(&["Day", "Principal", "Pattern", "Changes", "Failed", "Addr."], &[0, 1, 2], rows.collect());
+    }
+
     fn suppressions(&mut self, report: &Report) {
         if report.suppressions.is_empty() {
             return;
         }
-        self.heading("Suppressions", "violations they held back");
+        let has_file = report.suppressions.iter().any(|suppression| suppression.state.is_some());
+        let note = if has_file { "" } else { "; --suppress FILE names those that matched nothing or have expired" };
+        self.heading("Suppressions", &format!("violations they held back{note}"));
         let rows = report.suppressions.iter().map(|suppression| {
-            let name = Cell::new(fit(&suppression.suppressed_by, 50));
+            let name = Cell::new(fit(&suppression.suppressed_by, 44));
             let counts = [suppression.violations, suppression.violations_before, suppression.rules];
-            std::iter::once(name).chain(counts.map(Cell::new)).collect()
+            let state = suppression.state.map(|state| state.name()).unwrap_or_default();
+            std::iter::once(name).chain(counts.map(Cell::new)).chain([Cell::new(state)]).collect()
         });
         self.table(
-            &["Suppression", &report.span.short_name(), &report.span.short_name_before(), "Rules"],
-            &[0],
+            &["Suppression", &report.span.short_name(), &report.span.short_name_before(), "Rules", ""],
+            &[0, 4],
             rows.collect(),
         );
     }
@@ -336,6 +377,47 @@ impl Page {
         let header =
             ["Action", "Attempts", "Success", "Repaired", "Dry run", "Undone", "Skipped", "Failed", "Mean time"];
         self.table(&header, &[0], rows.collect());
+        if !report.repair_times.is_empty() {
+            let times = report.repair_times.iter().map(|time| format!("{} {}", time.repairs, fit(&time.within, 10)));
+            self.line(&format!("  repairs that took no longer than: {}", times.collect::<Vec<_>>().join(", ")));
+        }
+    }
+
+    /// Reported violations over the period, one character for each day, week or month.
+    fn trend(&mut self, report: &Report) {
+        let buckets = Buckets::of_violations(report);
+        let rows = buckets.rows();
+        let rows = rows.get(rows.len().saturating_sub(SPARKS)..).unwrap_or_default();
+        let line = |place: usize| rows.iter().filter_map(move |(_, counts)| counts.get(place).copied()).collect();
+        let total = rows.iter().map(|(_, counts)| counts.iter().sum()).collect();
+        let lines: [(&str, Vec<i64>); 5] =
+            [("all", total), ("CRITICAL", line(0)), ("HIGH", line(1)), ("MEDIUM", line(2)), ("LOW", line(3))];
+        self.sparks("Trend", "reported violations", buckets.step(), &lines);
+    }
+
+    fn privilege(&mut self, report: &Report) {
+        let buckets = Buckets::of_privilege(report);
+        let rows = buckets.rows();
+        let rows = rows.get(rows.len().saturating_sub(SPARKS)..).unwrap_or_default();
+        let net = rows.iter().map(|(_, [granted, taken])| granted - taken).collect();
+        let lines = [
+            ("granted", rows.iter().map(|(_, [granted, _])| *granted).collect()),
+            ("taken back", rows.iter().map(|(_, [_, taken])| *taken).collect()),
+            ("net", net),
+        ];
+        self.sparks("Privilege trend", "changes that granted new access", buckets.step(), &lines);
+    }
+
+    fn sparks(&mut self, title: &str, what: &str, step: Step, lines: &[(&str, Vec<i64>)]) {
+        let most = lines.iter().flat_map(|(_, values)| values).copied().max().unwrap_or(0);
+        if most <= 0 {
+            return;
+        }
+        self.heading(title, &format!("{what}, a character for each {}; the highest is {most}", step.name()));
+        for (name, values) in lines.iter().filter(|(_, values)| values.iter().any(|value| *value != 0)) {
+            let total: i64 = values.iter().sum();
+            self.line(&format!("  {name:<11}{}{total:>9}", spark(values, most)));
+        }
     }
 
     pub(super) fn left_out(&mut self, left_out: &[LeftOut]) {
@@ -375,6 +457,20 @@ pub(crate) fn change(now: i64, before: i64) -> String {
     }
 }
 
+/// One character for each value: a dot for none, else the eighths of the highest.
+fn spark(values: &[i64], most: i64) -> String {
+    let levels = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let of = |value: i64| match value {
+        ..=0 => '·',
+        // At least the lowest, the highest for the highest.
+        value => {
+            let place = usize::try_from((value.saturating_mul(8) - 1) / most.max(1)).unwrap_or(0).min(7);
+            levels.get(place).copied().unwrap_or('█')
+        }
+    };
+    values.iter().map(|value| of(*value)).collect()
+}
+
 /// A bar in eighths of a cell, at least one eighth for any count above zero.
 fn bar(count: i64, most: i64) -> String {
     let eighths = (count as f64 / most.max(1) as f64 * (BAR * 8) as f64).round().max(1.0) as usize;
@@ -410,6 +506,13 @@ mod tests {
         assert_eq!(bar(10, 10), "█".repeat(BAR));
         assert_eq!(bar(1, 1_000_000), "▏");
         assert_eq!(bar(5, 10).chars().count(), BAR / 2);
+    }
+
+    #[test]
+    fn a_sparkline_has_a_character_for_each_value_and_shows_the_smallest() {
+        assert_eq!(spark(&[0, 1, 50, 100], 100), "·▁▄█");
+        assert_eq!(spark(&[0, 1, 2, 3, 4, 5, 6, 7, 8, -1], 8), "·▁▂▃▄▅▆▇█·");
+        assert_eq!(spark(&[1, i64::MAX], i64::MAX).chars().count(), 2);
     }
 
     #[test]

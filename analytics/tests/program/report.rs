@@ -206,3 +206,86 @@ async fn access_that_a_repair_took_back_is_counted_unless_the_repair_was_undone(
     let granted: i64 = report["privilege"].as_array().unwrap().iter().map(|day| day["granted"].as_i64().unwrap()).sum();
     assert_eq!(report["summary"]["new_access"], granted);
 }
+
+#[tokio::test]
+async fn suppressions_of_the_file_are_used_or_unused_or_expired_and_others_are_not_in_it() {
+    let lake = Fixture::two_months().await;
+    let entry = |name: &str, expires: &str| {
+        format!(
+            "  - {{name: {name}, reason: r, owner: o, expires: {expires}, conditions: {{event_names: [CreateUser]}}}}\n"
+        )
+    };
+    let file =
+        ["suppressions:\n".to_owned(), entry("deployment-pipeline", "2099-01-01"), entry("migration", "2024-01-20")];
+    let file = [&file[..], &[entry("never-used", "2099-01-01")]].concat().concat();
+    std::fs::write(lake.path("suppress.yaml"), file).unwrap();
+    let found = json(&lake, &["--month", "2024-01", "--suppress", "suppress.yaml"]);
+    let states: Vec<(&str, &str)> = found["suppressions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["suppressed_by"].as_str().unwrap(), row["state"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("deployment-pipeline", "used"),
+        ("break-glass-drill", "removed"),
+        ("migration", "expired"),
+        ("never-used", "unused"),
+    ];
+    let sorted = |mut rows: Vec<(&str, &str)>| {
+        rows.sort_unstable();
+        rows.iter().map(|(name, state)| format!("{name} {state}")).collect::<Vec<_>>()
+    };
+    assert_eq!(sorted(states), sorted(expected.to_vec()));
+    let text = lake.run(&["report", "--month", "2024-01", "--audit", "audit", "--suppress", "suppress.yaml"]);
+    for state in ["used", "not in the file", "expired", "matched nothing"] {
+        assert!(text.out.contains(state), "{state}: {}", text.out);
+    }
+    let bad = lake.run(&["report", "--month", "2024-01", "--audit", "audit", "--suppress", "missing.yaml"]);
+    assert_eq!((bad.code, bad.out.as_str()), (2, ""));
+}
+
+#[tokio::test]
+async fn attack_patterns_and_callers_count_what_the_filter_lets_through() {
+    let lake = Fixture::two_months().await;
+    let whole = json(&lake, &["--month", "2024-01"]);
+    let view = "SELECT COUNT(*) AS n FROM policy_attack_patterns WHERE year = '2024' AND month = '01'";
+    let run = lake.run(&["sql", view, "--audit", "audit", "--format", "json"]);
+    let rows: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(rows[0]["n"].as_u64().unwrap() as usize, whole["attack_patterns"].as_array().unwrap().len());
+    let total: i64 =
+        whole["by_principal"].as_array().unwrap().iter().map(|row| row["violations"].as_i64().unwrap()).sum();
+    assert_eq!(Some(total), whole["summary"]["reported"].as_i64(), "fewer than 50 callers: all of them are listed");
+    let one = json(&lake, &["--month", "2024-01", "--principal", "user-3"]);
+    assert!(
+        one["by_principal"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["principal"].as_str().unwrap().ends_with("user-3"))
+    );
+}
+
+#[test]
+fn capacity_shows_every_formula_and_the_same_numbers_as_json() {
+    let here = Fixture::empty();
+    let asked = ["capacity", "--events-per-second", "2000", "--accounts", "200"];
+    let text = here.run(&asked);
+    assert_eq!((text.code, text.err.as_str()), (0, ""));
+    let run = here.run(&[&asked[..], &["--format", "json"]].concat());
+    let found: Value = serde_json::from_str(&run.out).unwrap();
+    // 2,000 events of 1,280 bytes are 2.56 MB/s: by size 3.66, so four shards of which two batches each are at work.
+    let need = |name: &str| {
+        found["needs"].as_array().unwrap().iter().find(|need| need["name"] == name).unwrap()["value"].clone()
+    };
+    assert_eq!((need("Shards"), need("Lambda concurrency")), (4.0.into(), 8.0.into()));
+    assert!(text.out.contains("2,000 / 1000 records/s") && text.out.contains("list prices of 20"), "{}", text.out);
+    for wrong in [["--accounts", "0"], ["--events-per-second", "0"], ["--events-per-second", "x"]] {
+        let args = ["capacity", "--events-per-second", "1", "--accounts", "1"];
+        let mut args: Vec<&str> = args.to_vec();
+        let place = args.iter().position(|arg| *arg == wrong[0]).unwrap();
+        args[place + 1] = wrong[1];
+        assert_eq!(here.run(&args).code, 2, "{wrong:?}");
+    }
+    assert_eq!(here.run(&[&asked[..], &["--judged", "101"]].concat()).code, 2);
+}
