@@ -69,8 +69,9 @@ pub(crate) fn about(query: &str, span: Span, filter: &Filter, period: Period) ->
 pub(crate) fn attack_patterns(span: Span, filter: &Filter) -> String {
     let narrowed = "FROM (SELECT * FROM violations WHERE {violations}) AS violations\n";
     let view = POLICY_ATTACK_PATTERNS.select().replacen("FROM violations\n", narrowed, 1);
-    let patterns = about(&view, span, filter, Period::Now);
-    fill(include_str!("queries/attack_patterns.sql"), |_| patterns.clone())
+    let query = include_str!("queries/attack_patterns.sql");
+    let query = query.replacen("FROM patterns\n", &format!("FROM ({view}) AS patterns\n"), 1);
+    about(&query, span, filter, Period::Now)
 }
 
 /// A query with its names in braces filled in, in one pass, so that braces in a value stay what they are.

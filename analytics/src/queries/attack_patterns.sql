@@ -8,6 +8,6 @@ SELECT
     violations,
     accounts,
     source_addresses
-FROM ({patterns}) AS patterns
+FROM patterns
 ORDER BY changes DESC, source_addresses DESC, attempts DESC, day, principal
 LIMIT 200

@@ -347,7 +347,7 @@ impl Page {
             return;
         }
         let has_file = report.suppressions.iter().any(|suppression| suppression.state.is_some());
-        let note = if has_file { "" } else { "; --suppress FILE names those that matched nothing or have expired" };
+        let note = if has_file { "" } else { "; --suppress FILE names unused and expired ones" };
         self.heading("Suppressions", &format!("violations they held back{note}"));
         let rows = report.suppressions.iter().map(|suppression| {
             let name = Cell::new(fit(&suppression.suppressed_by, 44));
@@ -378,8 +378,11 @@ impl Page {
             ["Action", "Attempts", "Success", "Repaired", "Dry run", "Undone", "Skipped", "Failed", "Mean time"];
         self.table(&header, &[0], rows.collect());
         if !report.repair_times.is_empty() {
-            let times = report.repair_times.iter().map(|time| format!("{} {}", time.repairs, fit(&time.within, 10)));
-            self.line(&format!("  repairs that took no longer than: {}", times.collect::<Vec<_>>().join(", ")));
+            let times = report.repair_times.iter().map(|time| match time.within.as_str() {
+                "longer" => format!("{} longer", time.repairs),
+                within => format!("{} within {}", time.repairs, fit(within, 10)),
+            });
+            self.line(&format!("  Time to repair: {}", times.collect::<Vec<_>>().join(", ")));
         }
     }
 
