@@ -142,7 +142,10 @@ impl Sizes {
     }
 
     fn needs(&self, load: &Load) -> Vec<Need> {
-        let need = |name, value: f64, unit, formula: String| Need { name, value: cents(value), unit, formula };
+        [self.needs_of_stream(load), self.needs_of_lake(load)].concat()
+    }
+
+    fn needs_of_stream(&self, load: &Load) -> Vec<Need> {
         let (events, shards, batches) = (short(self.events), short(self.shards), short(self.batches));
         let micros = short(rates::CORE_SECONDS_PER_EVENT * 1e6);
         vec![
@@ -190,6 +193,12 @@ impl Sizes {
                     short(self.busy * 100.0 / (self.shards * rates::BATCHES_PER_SHARD))
                 ),
             ),
+        ]
+    }
+
+    fn needs_of_lake(&self, load: &Load) -> Vec<Need> {
+        let (events, batches) = (short(self.events), short(self.batches));
+        vec![
             need("Events judged", self.judged * DAY, "a day", format!("{events} x {} % x 86,400 s", load.judged)),
             need("Violations", self.violations * DAY, "a day", format!("{events} x {} % x 86,400 s", load.violations)),
             need(
@@ -253,6 +262,10 @@ impl Sizes {
             line(prices::LOGS, self.batches * rates::LOG_BYTES_PER_BATCH * MONTH / 1e9),
         ]
     }
+}
+
+fn need(name: &'static str, value: f64, unit: &'static str, formula: String) -> Need {
+    Need { name, value: cents(value), unit, formula }
 }
 
 /// Two decimals, so that the answer does not depend on the last bits of a sum.
