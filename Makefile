@@ -5,7 +5,7 @@ VENV := .venv
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SAMPLE := testdata/cloudtrail/invictus-stratus-2023/files
 
-.PHONY: help build demo demo-aws test check bench bench-quick bench-analytics package check-terraform deploy-plan clean
+.PHONY: help build demo demo-aws test check bench bench-large bench-quick bench-analytics package check-terraform deploy-plan clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,11 +31,15 @@ check: ## format, lints, documentation, dependency rules
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh tools/check-dependencies.sh
 
-bench: ## speed and memory beside peers, on 100 MB and 1 GB (release build, about 15 minutes cold)
+bench: $(VENV)/ready ## speed and memory beside peers, on 100 MB and 1 GB (release build, about 15 minutes cold)
 	$(CARGO) build --locked --release -p stream --bins --examples
 	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100 1000
 
-bench-quick: ## the same on 100 MB only
+bench-large: $(VENV)/ready ## the same scans on 100 MB, 1 GB and 5 GB (25 GB of disk in bench-data/, an hour)
+	$(CARGO) build --locked --release -p stream --bins --examples
+	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100 1000 5000 --parts scan
+
+bench-quick: $(VENV)/ready ## the same on 100 MB only
 	$(CARGO) build --locked --release -p stream --bins --examples
 	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100
 

@@ -1,83 +1,161 @@
 #!/usr/bin/env python3
-"""Runs a scan beside its peers on generated logs and prints one table per input.
+"""Runs the detector beside its peers on generated logs and prints goals beside figures.
 
-Every figure of a table comes from the same run on the same machine. CPU seconds (user + system) and peak memory are those
-the kernel reports for the finished process; the best of --runs is shown. Inputs are made by amplify.py, the same bytes each time.
+Every figure of a table comes from the same run on the same machine; programs take turns and the best of --rounds counts.
+CPU seconds (user + system, all threads) and peak memory are those the kernel reports for the finished process. Inputs are
+made by amplify.py, the same bytes each time. PERFORMANCE.md says what the figures mean.
 """
-import argparse, json, os, shutil, subprocess, sys, tempfile, time
+import argparse, os, platform, shutil, sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import growth, lambda_batch
+from inputs import HERE, MIXES, empty, mixed
+from measure import best, instructions
+from tables import Goals, table
 
-
-def measured(command):
-    """Wall seconds, CPU seconds, peak megabytes and standard output of one run."""
-    with tempfile.TemporaryFile() as out:
-        begin = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE)
-        error = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{' '.join(command)} ended with {process.returncode}: {error.decode(errors='replace')[-2000:]}")
-        out.seek(0)
-        return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode()
+# Measured elsewhere with its own rules, events per second and core; it is not installed here.
+SUZAKU = 3_770
 
 
-def best(command, runs, prepare=lambda: None):
-    results = []
-    for _ in range(runs):
-        prepare()
-        results.append(measured(command))
-    return min(results, key=lambda r: r[1])
+class Scan:
+    """One input, and every program that reads it."""
+
+    def __init__(self, args, mix, envelope, mb):
+        self.mix, self.envelope, self.mb, self.args = mix, envelope, mb, args
+        self.folder, self.truth = mixed(args.data, mix, envelope, mb)
+        self.events, self.megabytes = self.truth["records"], self.truth["bytes_records"] / 1e6
+        self.lake = os.path.join(args.data, "lake")
+
+    def clear(self):
+        shutil.rmtree(self.lake, ignore_errors=True)
+
+    def detector(self, *more):
+        return [os.path.join(self.args.bin, "detector"), "scan", self.folder, "--audit", self.lake, *more]
+
+    def programs(self, with_slow):
+        peers, nothing = os.path.join(self.args.bin, "examples", "peers"), lambda: None
+        peer = lambda mode: ([peers, mode, self.folder], nothing)
+        read = "inflate" if self.envelope == "s3" else "read"
+        found = {f"{read} only": peer("inflate")}
+        if self.envelope == "s3":
+            found |= {"inflate, reader per file": peer("plain"), "inflate, libdeflate (C)": peer("libdeflate")}
+        else:
+            found |= {"find and parse hits": peer("find")}
+        found |= {"serde typed parse": peer("serde"), "detector scan": (self.detector(), self.clear)}
+        return found | (self.slow(nothing) if with_slow else {})
+
+    def slow(self, nothing):
+        python = self.args.python
+        select = 'select(.eventSource == "iam.amazonaws.com" and .readOnly == false) | .eventID'
+        files, program = ('-name "*.json.gz"', f".Records[] | {select}") if self.envelope == "s3" else ('-name "*.jsonl"', select)
+        cat = "zcat" if self.envelope == "s3" else "cat"
+        jq = f"find '{self.folder}' {files} -print0 | xargs -0 {cat} | jq -c '{program}'"
+        found = {"python": ([sys.executable, os.path.join(HERE, "python_way.py"), self.folder], nothing)}
+        if shutil.which("jq"):
+            found["jq"] = (["sh", "-c", jq], nothing)
+        if os.path.exists(python):
+            found["DuckDB read_json"] = ([python, os.path.join(HERE, "duckdb_way.py"), self.folder, self.envelope], nothing)
+        if shutil.which("cloudtrail-rs"):
+            found["cloudtrail-rs"] = (["cloudtrail-rs", self.folder], nothing)
+        return found
+
+    def run(self, with_slow):
+        runs = best(self.programs(with_slow), self.args.rounds)
+        rows = []
+        for name, run in runs.items():
+            rows.append([name, run.cpu, run.wall, run.cpu / run.wall, self.events / run.cpu, self.megabytes / run.cpu,
+                         run.cpu * 1e6 / self.events, run.megabytes])
+        title = (f"{self.mix}, {self.envelope}: {self.megabytes:,.0f} MB of events, {self.events:,} events, "
+                 f"{self.truth['files']:,} deliveries")
+        table(title, ["", "CPU s", "wall s", "cores", "events/s", "MB/s", "us/event", "peak MB"], rows)
+        return runs
 
 
-def generated(data, envelope, mb):
-    """Folder with the logs alone, and what the generator says of them."""
-    folder = os.path.join(data, f"{envelope}-{mb}")
-    logs, truth = os.path.join(folder, "logs"), os.path.join(folder, "TRUTH.json")
-    if not os.path.exists(truth):
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, os.path.join(HERE, "amplify.py"), logs, "--mb", str(mb), "--envelope", envelope],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for name in ("planted.jsonl", "TRUTH.json"):
-            os.rename(os.path.join(logs, name), os.path.join(folder, name))
-    with open(truth) as file:
-        return logs, json.load(file)
+def scans(args, goals):
+    runs = {}
+    for mix in args.mixes:
+        for envelope in args.envelopes:
+            for mb in args.mb:
+                first = mix == "steady" and mb == min(args.mb)
+                runs[mix, envelope, mb] = Scan(args, mix, envelope, mb).run(with_slow=first)
+    print("\nevents/s and MB/s are per CPU second, that is, per core.")
+    if not shutil.which("cloudtrail-rs"):
+        print("cloudtrail-rs: NOT RUN, not installed")
+    for envelope in args.envelopes:
+        judge(args, runs, envelope, goals)
+
+
+def judge(args, runs, envelope, goals):
+    small, large = min(args.mb), max(args.mb)
+    steady = runs.get(("steady", envelope, large))
+    if steady is None:
+        return
+    scan, serde, form = steady["detector scan"], steady["serde typed parse"], f"{envelope}, {large} MB"
+    if envelope == "s3":
+        ratio = scan.cpu / steady["inflate only"].cpu
+        goals.add(f"scan CPU / inflating alone ({form})", "at most 1.25", f"{ratio:.2f}", ratio <= 1.25)
+    else:
+        ratio = serde.cpu / scan.cpu
+        goals.add(f"scan speed / serde typed parse ({form})", "at least 4", f"{ratio:.2f}", ratio >= 4)
+    first = runs["steady", envelope, small]
+    if "python" in first:
+        ratio = first["python"].cpu / first["detector scan"].cpu
+        goals.add(f"scan speed / the Python way ({envelope}, {small} MB)", "at least 10", f"{ratio:.1f}", ratio >= 10)
+    events = mixed(args.data, "steady", envelope, large)[1]["records"] / scan.cpu
+    goals.add(f"scan speed / suzaku, measured elsewhere ({form})", "at least 100", f"{events / SUZAKU:.0f}", events / SUZAKU >= 100)
+    goals.add(f"cores used ({form})", "at least 1.8", f"{scan.cpu / scan.wall:.2f}", scan.cpu / scan.wall >= 1.8)
+    goals.add(f"peak memory ({form})", "under 200 MB", f"{scan.megabytes:.0f} MB", scan.megabytes < 200)
+    if small != large:
+        ratio = scan.megabytes / first["detector scan"].megabytes
+        goals.add(f"peak memory, {large} MB / {small} MB ({envelope})", "at most 1.10", f"{ratio:.2f}", ratio <= 1.10)
+    if ("incident", envelope, large) in runs:
+        ratio = runs["incident", envelope, large]["detector scan"].cpu / scan.cpu
+        goals.add(f"incident CPU / steady CPU ({form})", "at most 2", f"{ratio:.2f}", ratio <= 2)
+
+
+def counted(args):
+    """Instructions, which do not depend on what else the machine does."""
+    lake = os.path.join(args.data, "lake")
+    detector = [os.path.join(args.bin, "detector"), "scan"]
+    options = ["--audit", lake, "--threads", "1"]
+    start = instructions(detector + [empty(args.data)] + options)
+    if start is None:
+        print("\ninstructions: NOT COUNTED, valgrind is not installed")
+        return
+    rows = [["start and end, no event", start / 1e6, "", ""]]
+    for envelope in args.envelopes:
+        scan = Scan(args, "steady", envelope, min(args.mb))
+        scan.clear()
+        peer = instructions([os.path.join(args.bin, "examples", "peers"), "inflate", scan.folder])
+        whole = instructions(scan.detector("--threads", "1")) - start
+        rows.append([f"{envelope}: read and inflate", peer / 1e6, peer / scan.events, peer / scan.megabytes / 1e6])
+        rows.append([f"{envelope}: scan, without start", whole / 1e6, whole / scan.events, whole / scan.megabytes / 1e6])
+    table(f"Instructions (callgrind), steady, {min(args.mb)} MB", ["", "million", "per event", "per byte"], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True, help="folder with the release binaries")
     parser.add_argument("--mb", type=int, nargs="+", default=[100])
-    parser.add_argument("--envelopes", nargs="+", default=["s3", "jsonl"])
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--mixes", nargs="+", default=list(MIXES), choices=list(MIXES))
+    parser.add_argument("--envelopes", nargs="+", default=["s3", "jsonl"], choices=["s3", "jsonl"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", default=["scan", "instructions", "growth", "lambda"])
+    parser.add_argument("--python", default=os.path.join(HERE, "..", ".venv", "bin", "python"), help="Python that has duckdb")
     parser.add_argument("--data", default=os.path.join(HERE, "..", "bench-data"))
     args = parser.parse_args()
-    peers, detector = os.path.join(args.bin, "examples", "peers"), os.path.join(args.bin, "detector")
-    peak = {}
-    for envelope in args.envelopes:
-        for mb in args.mb:
-            folder, truth = generated(args.data, envelope, mb)
-            lake = os.path.join(args.data, "lake")
-            clear = lambda: shutil.rmtree(lake, ignore_errors=True)
-            rows = [
-                ("read and inflate only", best([peers, "inflate", folder], args.runs)),
-                ("serde typed parse", best([peers, "serde", folder], args.runs)),
-                ("detector scan", best([detector, "scan", folder, "--audit", lake], args.runs, clear)),
-            ]
-            size, events = truth["bytes_records"] / 1e6, truth["records"]
-            base = rows[0][1][1]
-            print(f"\n{envelope}: {size:,.0f} MB of events, {events:,} events, {truth['files']:,} deliveries")
-            print(f"{'':24}{'CPU s':>8}{'wall s':>8}{'events/s':>12}{'MB/s':>8}{'peak MB':>9}{'x inflate':>11}")
-            for name, (wall, cpu, memory, _) in rows:
-                print(f"{name:24}{cpu:8.2f}{wall:8.2f}{events / cpu:12,.0f}{size / cpu:8,.0f}{memory:9.1f}{cpu / base:11.2f}")
-            peak[(envelope, mb)] = rows[2][1][2]
-    print("\nevents/s and MB/s are per CPU second, that is, per core.")
-    for envelope in args.envelopes:
-        small, large = peak[(envelope, min(args.mb))], peak[(envelope, max(args.mb))]
-        if min(args.mb) != max(args.mb):
-            print(f"peak memory of the scan, {envelope}, {max(args.mb)} MB against {min(args.mb)} MB: {large / small:.2f}")
+    args.data, args.bin = os.path.abspath(args.data), os.path.abspath(args.bin)
+    os.makedirs(args.data, exist_ok=True)
+    print(f"machine: {os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f} at the start; best of {args.rounds} rounds")
+    goals = Goals()
+    if "scan" in args.parts:
+        scans(args, goals)
+    if "instructions" in args.parts:
+        counted(args)
+    if "growth" in args.parts:
+        growth.show(args, goals)
+    if "lambda" in args.parts:
+        lambda_batch.show(args, goals)
+    goals.print()
 
 
 if __name__ == "__main__":
