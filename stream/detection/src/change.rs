@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::event::{CloudTrailEvent, base_name};
-use crate::members::{Members, text};
+use crate::members::text;
 pub use document::{Document, DocumentUse};
 pub use kind::{EventKind, UnknownKind};
 use path::{at, word};
@@ -219,12 +219,12 @@ fn policy_arn<'a>(event: &CloudTrailEvent<'a>, row: &Row, reference: Option<&Cow
         | EventKind::PermissionSet
         | EventKind::PrincipalGrant
         | EventKind::Session => reference.filter(|arn| arn.starts_with("arn:") && arn.contains("policy/")).cloned(),
-        _ => Members::of(event.request_parameters?).text("policyArn"),
+        _ => event.request_members().text("policyArn"),
     }
 }
 
 fn policy_name<'a>(event: &CloudTrailEvent<'a>, row: &Row, arn: Option<&Cow<'a, str>>) -> Option<Cow<'a, str>> {
-    let request = event.request_parameters.map(Members::of).unwrap_or_default();
+    let request = event.request_members();
     let named = ["policyName", "policyId"].into_iter().find_map(|key| request.text(key));
     named.or_else(|| arn.cloned().map(last_segment)).or_else(|| match row.kind {
         EventKind::OrgPolicy => request.text("name"),
@@ -235,10 +235,7 @@ fn policy_name<'a>(event: &CloudTrailEvent<'a>, row: &Row, arn: Option<&Cow<'a, 
 
 fn boundary_arn<'a>(event: &CloudTrailEvent<'a>, row: &Row, reference: Option<&Cow<'a, str>>) -> Option<Cow<'a, str>> {
     let sets_one = row.kind == EventKind::BoundarySet || row.arn == "permissionsBoundary";
-    reference
-        .filter(|_| sets_one)
-        .cloned()
-        .or_else(|| Members::of(event.request_parameters?).text("permissionsBoundary"))
+    reference.filter(|_| sets_one).cloned().or_else(|| event.request_members().text("permissionsBoundary"))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub struct Decided {
 pub fn decide(event: &CloudTrailEvent<'_>, judges: Judges<'_>, documents: &Documents, arrival: Arrival<'_>) -> Decided {
     let change = change(event);
     let evaluation = judges.rules.evaluate(event, change.as_ref(), documents);
-    let facts = row::Facts::new(event, change.as_ref(), arrival, evaluation.new_access);
+    let facts = row::Facts::new(event, change.as_ref(), arrival, &evaluation);
     let violations = evaluation.matches.iter().map(|matched| {
         let mut violation = facts.violation(matched);
         let entry = judges.suppressions.holding_back(event, matched.rule.name(), matched.rule.severity());

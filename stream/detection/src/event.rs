@@ -85,6 +85,7 @@ pub struct CloudTrailEvent<'a> {
     pub shared_event_id: Option<Cow<'a, str>>,
     parameters: OnceLock<Value>,
     response: OnceLock<Value>,
+    request_members: Members<'a>,
 }
 
 /// One entry of `resources`.
@@ -124,6 +125,7 @@ impl<'a> CloudTrailEvent<'a> {
         for (key, value) in members.iter() {
             event.take(key, value);
         }
+        event.request_members = event.request_parameters.map(Members::of).unwrap_or_default();
         Ok(event)
     }
 
@@ -152,6 +154,7 @@ impl<'a> CloudTrailEvent<'a> {
             shared_event_id: None,
             parameters: OnceLock::new(),
             response: OnceLock::new(),
+            request_members: Members::default(),
         }
     }
 
@@ -241,11 +244,15 @@ impl<'a> CloudTrailEvent<'a> {
         self.response.get_or_init(|| value(self.response_elements))
     }
 
+    /// The members of `requestParameters`; none when it is absent or no object.
+    pub(crate) fn request_members(&self) -> &Members<'a> {
+        &self.request_members
+    }
+
     /// Whether CloudTrail left the request out because it was too large. What it asked for is then unknown, not empty.
     /// Source: CloudTrail user guide, `requestParameters` (limit 100 KB).
     pub fn request_omitted(&self) -> bool {
-        let Some(raw) = self.request_parameters else { return false };
-        Members::of(raw).get("omitted").and_then(boolean) == Some(true)
+        self.request_members().get("omitted").and_then(boolean) == Some(true)
     }
 
     /// The entries of `resources`. Older records wrote `accountId` and `type`, some `ARN`, a few `arn`.

@@ -167,9 +167,11 @@ impl Table {
     /// The line with this first cell.
     fn find(&self, key: &str, fold: bool) -> Option<&str> {
         let key_byte = |byte: u8| if fold { byte.to_ascii_lowercase() } else { byte };
+        // Only the first cell is looked at: a line may hold a document of many kilobytes.
         let order = |start: &u32| {
-            let cell = self.row(*start).split('\t').next().unwrap_or_default();
-            cell.bytes().map(key_byte).cmp(key.bytes().map(key_byte))
+            let line = self.text.as_bytes().get(*start as usize..).unwrap_or_default();
+            let cell = line.iter().copied().take_while(|byte| !matches!(byte, b'\t' | b'\n'));
+            cell.map(key_byte).cmp(key.bytes().map(key_byte))
         };
         let at = self.starts.binary_search_by(order).ok()?;
         Some(self.row(*self.starts.get(at)?))

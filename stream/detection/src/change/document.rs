@@ -170,7 +170,7 @@ fn lambda_statement(event: &CloudTrailEvent<'_>) -> Option<String> {
     if let Some(statement) = event.response_elements.and_then(|response| Members::of(response).text("statement")) {
         return Some(format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#));
     }
-    let request = Members::of(event.request_parameters?);
+    let request = event.request_members();
     let principal = match request.text("principal")? {
         any if any == "*" => json!("*"),
         service if service.contains('.') => json!({ "Service": service }),
@@ -178,7 +178,7 @@ fn lambda_statement(event: &CloudTrailEvent<'_>) -> Option<String> {
     };
     let action = request.text("action")?;
     let mut statement = json!({ "Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*" });
-    let conditions = lambda_conditions(&request);
+    let conditions = lambda_conditions(request);
     if let (Value::Object(members), false) = (&mut statement, conditions.is_empty()) {
         members.insert("Condition".to_owned(), Value::Object(conditions));
     }
@@ -213,7 +213,7 @@ impl<'a> LookUp<'a> {
                 Some(LookUp::ManagedPolicy { arn: refers_to?, version: None })
             }
             EventKind::ManagedPolicyDefault => {
-                let version = Members::of(event.request_parameters?).text("versionId");
+                let version = event.request_members().text("versionId");
                 Some(LookUp::ManagedPolicy { arn: refers_to?, version })
             }
             // Only when the request was left out: the response still says which policy came to be.

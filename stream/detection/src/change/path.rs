@@ -11,26 +11,26 @@ use crate::members::{Members, present, text};
 /// The value at `path` of the event; `a|b` is the first that is there. Empty paths lead nowhere.
 pub(super) fn at<'a>(event: &CloudTrailEvent<'a>, path: &str) -> Option<&'a RawValue> {
     path.split('|').filter(|path| !path.is_empty()).find_map(|path| match path.strip_prefix("responseElements.") {
-        Some(path) => walk(event.response_elements?, path),
+        Some(path) => walk(&Members::of(event.response_elements?), path),
         None => in_request(event, path),
     })
 }
 
 /// EC2 wraps some requests in `<Name>Request` and not others: either form is accepted.
 fn in_request<'a>(event: &CloudTrailEvent<'a>, path: &str) -> Option<&'a RawValue> {
-    let request = event.request_parameters?;
+    let request = event.request_members();
     let direct = walk(request, path);
     if direct.is_some() || event.event_source != "ec2.amazonaws.com" {
         return direct;
     }
     match path.split_once('.') {
         Some((wrapper, inner)) if wrapper.ends_with("Request") => unwrapped(request, inner),
-        _ => walk(walk(request, &format!("{}Request", event.event_name))?, path),
+        _ => walk(&Members::of(walk(request, &format!("{}Request", event.event_name))?), path),
     }
 }
 
 /// Newer EC2 calls start their names with capitals inside the wrapper, older ones with small letters outside it.
-fn unwrapped<'a>(request: &'a RawValue, path: &str) -> Option<&'a RawValue> {
+fn unwrapped<'a>(request: &Members<'a>, path: &str) -> Option<&'a RawValue> {
     let small: Vec<String> = path.split('.').map(decapitalised).collect();
     walk(request, path).or_else(|| walk(request, &small.join(".")))
 }
@@ -41,15 +41,20 @@ fn decapitalised(name: &str) -> String {
 }
 
 /// One step per segment; `list[key=word]` is the first entry of `list` whose `key` is `word`.
-fn walk<'a>(start: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    let mut here = start;
-    for segment in path.split('.') {
-        here = match segment.strip_suffix(']').and_then(|segment| segment.split_once('[')) {
-            Some((list, condition)) => entry(Members::of(here).get(list)?, condition)?,
-            None => Members::of(here).get(segment)?,
-        };
+fn walk<'a>(start: &Members<'a>, path: &str) -> Option<&'a RawValue> {
+    let mut segments = path.split('.');
+    let mut here = step(start, segments.next()?)?;
+    for segment in segments {
+        here = step(&Members::of(here), segment)?;
     }
     present(here)
+}
+
+fn step<'a>(members: &Members<'a>, segment: &str) -> Option<&'a RawValue> {
+    match segment.strip_suffix(']').and_then(|segment| segment.split_once('[')) {
+        Some((list, condition)) => entry(members.get(list)?, condition),
+        None => members.get(segment),
+    }
 }
 
 fn entry<'a>(list: &'a RawValue, condition: &str) -> Option<&'a RawValue> {

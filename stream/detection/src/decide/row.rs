@@ -5,7 +5,7 @@ use super::sentence::sentence;
 use crate::change::{Change, Document};
 use crate::event::CloudTrailEvent;
 use crate::redact::{redact, redact_event};
-use crate::rules::{Evidence, Remediation, Rule, RuleMatch, Truth};
+use crate::rules::{Evaluation, Evidence, Remediation, Rule, RuleMatch, Truth};
 use schemas::{Certainty, IamEvent, Outcome, RuleAction, Severity, Violation, violation_id};
 
 /// Longest `original_event` column, bytes; larger parts are replaced as CloudTrail does. CloudTrail's own limit is 256 KB.
@@ -27,19 +27,22 @@ impl<'e> Facts<'e> {
         event: &'e CloudTrailEvent<'e>,
         change: Option<&'e Change<'e>>,
         arrival: Arrival<'_>,
-        new_access: Option<bool>,
+        evaluation: &Evaluation<'_>,
     ) -> Facts<'e> {
         let mut row = blank(event);
         row.detected_at = arrival.detected_at.unwrap_or(event.event_time);
         row.shard_id = arrival.shard_id.map(str::to_owned);
         row.sequence_number = arrival.sequence_number.map(str::to_owned);
-        row.new_access = new_access;
+        row.new_access = evaluation.new_access;
         fill_caller(&mut row, event);
         if let Some(change) = change {
             fill_change(&mut row, change);
         }
-        row.request_parameters = event.request_parameters.map(|raw| redact(raw.get(), MAX_PARAMETERS_BYTES));
-        row.resources = event.resources.map(|raw| redact(raw.get(), MAX_PARAMETERS_BYTES));
+        // Columns of violations alone: the row of the event holds them inside the event.
+        if !evaluation.matches.is_empty() {
+            row.request_parameters = event.request_parameters.map(|raw| redact(raw.get(), MAX_PARAMETERS_BYTES));
+            row.resources = event.resources.map(|raw| redact(raw.get(), MAX_PARAMETERS_BYTES));
+        }
         row.original_event = Some(redact_event(event, MAX_EVENT_BYTES));
         Facts { event, change, row }
     }

@@ -5,6 +5,7 @@ use super::policy_answers::Answered;
 use crate::change::{Change, Document, DocumentUse, EventKind};
 use crate::event::{CloudTrailEvent, UNKNOWN_ACCOUNT};
 use policy::{Escalations, Exposure, Kind, Policy, Surroundings};
+use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
@@ -25,13 +26,14 @@ pub(crate) struct Case<'c> {
     pub(crate) event: &'c CloudTrailEvent<'c>,
     pub(crate) change: Option<&'c Change<'c>>,
     documents: &'c Documents,
+    sight: OnceCell<Sight<'c>>,
     judged: OnceCell<Option<Policy>>,
     before: OnceCell<Option<Policy>>,
     escalations: OnceCell<Escalations>,
     exposure: OnceCell<Exposure>,
     pub(super) new_access: OnceCell<Answered>,
     flat: OnceCell<Option<String>>,
-    fields: OnceCell<serde_json::Value>,
+    fields: OnceCell<Value>,
 }
 
 impl<'c> Case<'c> {
@@ -44,6 +46,7 @@ impl<'c> Case<'c> {
             event,
             change,
             documents,
+            sight: OnceCell::new(),
             judged: OnceCell::new(),
             before: OnceCell::new(),
             escalations: OnceCell::new(),
@@ -55,7 +58,11 @@ impl<'c> Case<'c> {
     }
 
     /// The document the event is about: written, attached, detached or put in force by it.
-    pub(crate) fn judged_sight(&self) -> Sight<'_> {
+    pub(crate) fn judged_sight(&self) -> Sight<'c> {
+        *self.sight.get_or_init(|| self.look_at_judged())
+    }
+
+    fn look_at_judged(&self) -> Sight<'c> {
         let Some(change) = self.change else { return Sight::Nothing };
         match &change.document {
             Document::None | Document::Details(_) => Sight::Nothing,
@@ -69,7 +76,7 @@ impl<'c> Case<'c> {
     }
 
     /// The document that was in force before the event.
-    pub(crate) fn before_sight(&self) -> Sight<'_> {
+    pub(crate) fn before_sight(&self) -> Sight<'c> {
         let Some(change) = self.change else { return Sight::Nothing };
         let name = self.event.event_name.as_ref();
         match change.kind {
@@ -103,7 +110,7 @@ impl<'c> Case<'c> {
         })
     }
 
-    fn look_up(&self, request: Option<DocumentRequest>, hidden: &'static str) -> Sight<'_> {
+    fn look_up(&self, request: Option<DocumentRequest>, hidden: &'static str) -> Sight<'c> {
         let Some(request) = request else { return Sight::NotVisible(hidden) };
         match self.documents.get(&request) {
             Found::Text(text) => return Sight::Text(text),
@@ -171,9 +178,14 @@ impl<'c> Case<'c> {
         self.flat.get_or_init(flatten).as_deref()
     }
 
-    /// The whole event as JSON.
-    pub(crate) fn fields(&self) -> &serde_json::Value {
-        self.fields.get_or_init(|| serde_json::from_str(self.event.raw).unwrap_or_default())
+    /// A value of the event that lies on `path`, and the rest of the path. What a request asks for is read by itself:
+    /// nearly all paths lead there, and the whole event costs several times as much.
+    pub(crate) fn field<'f>(&self, path: &'f [String]) -> (&Value, &'f [String]) {
+        match path.split_first() {
+            Some((key, rest)) if key == "requestParameters" && !rest.is_empty() => (self.event.parameters(), rest),
+            Some((key, rest)) if key == "responseElements" && !rest.is_empty() => (self.event.response(), rest),
+            _ => (self.fields.get_or_init(|| serde_json::from_str(self.event.raw).unwrap_or_default()), path),
+        }
     }
 }
 

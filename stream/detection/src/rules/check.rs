@@ -94,8 +94,7 @@ impl Check {
             Check::Mfa(wanted) => Truth::of(event.mfa_authenticated().unwrap_or(false) == *wanted),
             Check::Target(wanted) => Truth::of((*wanted == Target::Caller) == changes_itself(case)),
             Check::EventFields(alternatives) => {
-                let event = case.fields();
-                Truth::of(alternatives.iter().any(|fields| fields.iter().all(|test| test.holds(event))))
+                Truth::of(alternatives.iter().any(|fields| fields.iter().all(|test| test.holds(case))))
             }
             Check::PolicyText { arns, contains } => policy_text(case, arns, contains),
             Check::Policy(condition) => answer(case, condition, evidence),
@@ -173,7 +172,7 @@ impl Check {
             Check::Mfa(_) => event.mfa_authenticated().map_or("not said".to_owned(), |mfa| mfa.to_string()),
             Check::Target(_) => or_none(target_user(case).as_deref()),
             Check::EventFields(alternatives) => {
-                let found = alternatives.iter().flatten().map(|test| test.found(case.fields()));
+                let found = alternatives.iter().flatten().map(|test| test.found(case));
                 found.collect::<Vec<_>>().join(" and ")
             }
             Check::PolicyText { .. } | Check::Policy(_) => match case.judged_sight() {

@@ -5,6 +5,8 @@ use policy::Pattern;
 use serde_json::Value;
 use std::borrow::Cow;
 
+use super::case::Case;
+
 /// A path from the root of the event, and the values one of which must stand there.
 #[derive(Debug, Clone)]
 pub(crate) struct FieldTest {
@@ -44,9 +46,10 @@ impl Wording {
 
 impl FieldTest {
     /// Whether one of the values stands at the path.
-    pub(crate) fn holds(&self, event: &Value) -> bool {
+    pub(crate) fn holds(&self, case: &Case<'_>) -> bool {
         let mut found = Vec::new();
-        self.collect(event, &self.path, &mut found);
+        let (value, path) = case.field(&self.path);
+        self.collect(value, path, &mut found);
         found.iter().any(|found| self.values.contains(found))
     }
 
@@ -56,9 +59,10 @@ impl FieldTest {
     }
 
     /// What stands at the path, for explanations.
-    pub(crate) fn found(&self, event: &Value) -> String {
+    pub(crate) fn found(&self, case: &Case<'_>) -> String {
         let mut found = Vec::new();
-        self.collect(event, &self.path, &mut found);
+        let (value, path) = case.field(&self.path);
+        self.collect(value, path, &mut found);
         let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
         format!("{}: {found}", self.path.join("."))
     }

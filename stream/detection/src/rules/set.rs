@@ -115,13 +115,18 @@ impl RuleSet {
         let change = change(event);
         let documents = Documents::none();
         let case = Case::new(event, change.as_ref(), &documents);
-        let reading = self.naming(&event.event_source, &event.event_name).into_iter().filter(|rule| {
+        // Most events carry their document, and then no rule has to be asked.
+        if needs(&case, true).is_empty() {
+            return Vec::new();
+        }
+        let naming = self.naming(&event.event_source, &event.event_name).into_iter();
+        let reading = naming.filter(|rule| rule.checks.iter().any(Check::reads_document)).filter(|rule| {
             let mut without_document = rule.checks.iter().filter(|check| !check.reads_document());
             let mut holds = || without_document.all(|check| check.judge(&case, &mut Vec::new()).holds());
             // A rule that fails here fails again where it is held against the event, and is told there.
             catch_unwind(AssertUnwindSafe(&mut holds)).unwrap_or_default()
         });
-        let reading: Vec<&Rule> = reading.filter(|rule| rule.checks.iter().any(Check::reads_document)).collect();
+        let reading: Vec<&Rule> = reading.collect();
         if reading.is_empty() {
             return Vec::new();
         }
