@@ -1,13 +1,24 @@
 """Inputs of the benchmark, made by amplify.py: the same bytes each time."""
-import json, os, shutil, subprocess, sys
+import glob, gzip, json, os, shutil, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SAMPLE = os.path.join(HERE, "..", "testdata", "cloudtrail", "invictus-stratus-2023", "files")
 
 # What the logs are like: a usual day, an organization trail beside a trail of the account, an attack or a migration.
+# The sample is the log of an attack rehearsal: of its calls outside IAM one in a hundred changes privilege (policies of
+# buckets, trails stopped, snapshots shared). `quiet` leaves those out, so that the share of IAM writes is the share of
+# events that have to be judged; `rehearsal` is the sample as it is.
 MIXES = {
-    "steady": ["--iam-share", "0.0005"],
-    "trails": ["--iam-share", "0.0005", "--dup", "0.21"],
-    "incident": ["--iam-share", "0.03"],
+    "steady": {"quiet": True, "arguments": ["--iam-share", "0.0005"]},
+    "trails": {"quiet": True, "arguments": ["--iam-share", "0.0005", "--dup", "0.21"]},
+    "incident": {"quiet": True, "arguments": ["--iam-share", "0.03"]},
+    "rehearsal": {"quiet": False, "arguments": ["--iam-share", "0.0005"]},
+}
+# Calls outside IAM that the shipped rules judge, as far as the sample has any; sign-ins are left in, they are every day's.
+PRIVILEGE_CALLS = {
+    "AddPermission20150331v2", "CreateBucket", "CreateProfile", "CreateTrustAnchor", "DeleteBucketPolicy", "DeleteTrail",
+    "LeaveOrganization", "ModifyDBSnapshotAttribute", "ModifyImageAttribute", "ModifySnapshotAttribute", "PutBucketPolicy",
+    "PutEventSelectors", "RemovePermission20150331v2", "StopLogging",
 }
 
 
@@ -25,8 +36,24 @@ def generated(data, name, arguments):
         return logs, json.load(file)
 
 
+def quiet_sample(data):
+    """The sample without the privilege calls outside IAM, as one file in a folder of its own."""
+    folder = os.path.join(data, "quiet-sample")
+    if not os.path.exists(folder):
+        records = []
+        for path in sorted(glob.glob(os.path.join(SAMPLE, "**", "*.json.gz"), recursive=True)):
+            with gzip.open(path) as file:
+                records += json.load(file)["Records"]
+        kept = [r for r in records if r["eventSource"] == "iam.amazonaws.com" or r["eventName"] not in PRIVILEGE_CALLS]
+        os.makedirs(folder)
+        with open(os.path.join(folder, "records.json"), "w") as file:
+            json.dump({"Records": kept}, file)
+    return folder
+
+
 def mixed(data, mix, envelope, mb):
-    return generated(data, f"{mix}-{envelope}-{mb}", ["--mb", str(mb), "--envelope", envelope, *MIXES[mix]])
+    base = ["--base", quiet_sample(data)] if MIXES[mix]["quiet"] else []
+    return generated(data, f"{mix}-{envelope}-{mb}", ["--mb", str(mb), "--envelope", envelope, *MIXES[mix]["arguments"], *base])
 
 
 def empty(data):

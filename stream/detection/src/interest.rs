@@ -4,9 +4,9 @@
 //! was found and is none of the names. Everything doubtful is parsed: a name or key written with escapes, a second
 //! `eventName` anywhere, a record that comes in another order.
 
+use aho_corasick::packed::Searcher;
 use hashbrown::HashSet;
 use memchr::memchr;
-use memchr::memmem::Finder;
 
 use crate::event::base_name;
 use crate::split::{Quotes, is_at_first_level};
@@ -15,7 +15,6 @@ use crate::split::{Quotes, is_at_first_level};
 #[derive(Debug, Clone)]
 pub struct Interest {
     names: Option<HashSet<String>>,
-    escape: Finder<'static>,
     plain: Spelling,
     escaped: Spelling,
 }
@@ -26,9 +25,19 @@ struct Spelling {
     quotes: Quotes,
     quote: &'static [u8],
     version: &'static [u8],
-    key: Finder<'static>,
-    aggregated: Finder<'static>,
+    key: &'static [u8],
+    /// Finds [`KEY_END`], [`AGGREGATED`] and [`ESCAPE`] in one pass. `None` on a processor that cannot: then every record
+    /// is parsed. All that AWS Lambda offers can.
+    marks: Option<Searcher>,
 }
+
+/// What [`Spelling::marks`] finds, by its place there: the end of the key (few other keys end so, while many start as it
+/// does), a word of records about other records, and the start of an escape that may be a letter.
+const KEY_END: usize = 0;
+const AGGREGATED: usize = 1;
+const ESCAPE: usize = 2;
+/// Bytes of the key before [`KEY_END`], without its quote: `ev`.
+const BEFORE_KEY_END: usize = 2;
 
 impl Interest {
     /// Interest in these event names, whatever their service; a version date at the end of a name does not matter.
@@ -43,20 +52,20 @@ impl Interest {
     pub fn in_all() -> Interest {
         Interest {
             names: None,
-            escape: Finder::new(br"\u00"),
             plain: Spelling {
                 quotes: Quotes::Plain,
                 quote: br#"""#,
                 version: br#""eventVersion""#,
-                key: Finder::new(br#""eventName""#),
-                aggregated: Finder::new(br#""Aggregated""#),
+                key: br#""eventName""#,
+                marks: Searcher::new([&br#"entName""#[..], br#"Aggregated""#, br"\u00"]),
             },
             escaped: Spelling {
                 quotes: Quotes::Escaped,
                 quote: br#"\""#,
                 version: br#"\"eventVersion\""#,
-                key: Finder::new(br#"\"eventName\""#),
-                aggregated: Finder::new(br#"\"Aggregated\""#),
+                key: br#"\"eventName\""#,
+                // No other escape stands in such a text.
+                marks: Searcher::new([&br#"entName\""#[..], br#"Aggregated\""#]),
             },
         }
     }
@@ -81,47 +90,56 @@ impl Interest {
         if self.names.is_none() {
             return false;
         }
-        let Some((name, after)) = own_name(record, spelling) else { return false };
-        !self.wants(name)
-            && spelling.key.find(after).is_none()
-            && !(spelling.quotes == Quotes::Plain && self.spells_letters(after))
-            && spelling.aggregated.find(record).is_none()
-    }
-
-    /// Whether an ASCII letter is written as `\u00..`: another key could hide so.
-    fn spells_letters(&self, text: &[u8]) -> bool {
-        // Few records hold a backslash at all, and one byte is found faster than three.
-        let Some(first) = memchr(b'\\', text) else { return false };
-        let text = text.get(first..).unwrap_or_default();
-        self.escape.find_iter(text).any(|at| {
-            let digits = text.get(at + 4..at + 6).and_then(|digits| std::str::from_utf8(digits).ok());
-            // Digits that are none: the text is not JSON, and the parser shall say so.
-            digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).is_none_or(|byte| byte.is_ascii_alphabetic())
-        })
+        let starts =
+            record.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(spelling.version));
+        let Some(marks) = spelling.marks.as_ref().filter(|_| starts && record.ends_with(b"}")) else { return false };
+        let mut key = None;
+        for mark in marks.find_iter(record) {
+            match (mark.pattern().as_usize(), key) {
+                (KEY_END, None) => key = spelling.key_at(record, mark.start()),
+                (KEY_END, Some(_)) if spelling.key_at(record, mark.start()).is_none() => {}
+                // A key that is written with an escape before the one that is found does not matter: the later counts.
+                (ESCAPE, None) => {}
+                (ESCAPE, Some(_)) if !spells_letter(record, mark.start()) => {}
+                (AGGREGATED, _) => return false,
+                _ => return false,
+            }
+        }
+        key.and_then(|at| own_name(record, at, spelling)).is_some_and(|name| !self.wants(name))
     }
 }
 
-/// The value of the first `eventName`, if that stands at the first level of a record that begins with its version,
-/// and what follows the value.
-fn own_name<'r>(record: &'r [u8], spelling: &Spelling) -> Option<(&'r str, &'r [u8])> {
-    let first_key = record.strip_prefix(b"{")?.trim_ascii_start();
-    if !first_key.starts_with(spelling.version) || !record.ends_with(b"}") {
-        return None;
+impl Spelling {
+    /// Where the key starts of which [`KEY_END`] was found at this place; `None` if it is another key.
+    fn key_at(&self, record: &[u8], end: usize) -> Option<usize> {
+        let start = end.checked_sub(BEFORE_KEY_END + self.quote.len())?;
+        record.get(start..)?.starts_with(self.key).then_some(start)
     }
-    let (before, from_key) = record.split_at_checked(spelling.key.find(record)?)?;
+}
+
+/// Whether the escape at this place, `\u00..`, is an ASCII letter: another key could hide so.
+fn spells_letter(record: &[u8], at: usize) -> bool {
+    let digits = record.get(at + 4..at + 6).and_then(|digits| std::str::from_utf8(digits).ok());
+    // Digits that are none: the text is not JSON, and the parser shall say so.
+    digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).is_none_or(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The value of the `eventName` whose key stands `at` this place, if that is the first level of the record.
+fn own_name<'r>(record: &'r [u8], at: usize, spelling: &Spelling) -> Option<&'r str> {
+    let (before, from_key) = record.split_at_checked(at)?;
     if !is_at_first_level(before, spelling.quotes) {
         return None;
     }
-    let colon = from_key.get(spelling.key.needle().len()..)?.trim_ascii_start();
+    let colon = from_key.get(spelling.key.len()..)?.trim_ascii_start();
     let value = colon.strip_prefix(b":")?.trim_ascii_start().strip_prefix(spelling.quote)?;
-    let (name, after) = value.split_at_checked(memchr(b'"', value)?)?;
+    let name = value.get(..memchr(b'"', value)?)?;
     let name = match spelling.quotes {
         Quotes::Plain => name,
         Quotes::Escaped => name.strip_suffix(b"\\")?,
     };
     // Names with other letters are written by other programs: `ObjectCreated:Put`, `aws:kinesis:record`.
     let is_plain = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    Some((std::str::from_utf8(name).ok().filter(|_| is_plain)?, after))
+    std::str::from_utf8(name).ok().filter(|_| is_plain)
 }
 
 #[cfg(test)]

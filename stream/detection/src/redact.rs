@@ -165,6 +165,9 @@ fn clean_text(text: &str, depth: usize) -> Cow<'_, str> {
     if depth == 0 || !start.starts_with(['{', '[']) {
         return Cow::Borrowed(text);
     }
+    if copy::copy(text, depth - 1).is_some() {
+        return Cow::Borrowed(text);
+    }
     let Ok(inner) = serde_json::from_str::<Value>(text) else { return Cow::Borrowed(text) };
     let mut cleaned = inner.clone();
     clean(&mut cleaned, depth - 1);

@@ -32,9 +32,19 @@ impl Copy<'_> {
         Copy { out: self.out, depth: self.depth, is_name }
     }
 
+    fn is_harmless(&self, text: &str) -> bool {
+        matches!(clean_text(text, self.depth), Cow::Borrowed(_)) && !(self.is_name && is_secret(text))
+    }
+
     fn write<E: Error>(self, value: impl serde::Serialize) -> Result<(), E> {
         serde_json::to_writer(self.out, &value).map_err(E::custom)
     }
+}
+
+fn quote(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 impl<'de> DeserializeSeed<'de> for Copy<'_> {
@@ -72,10 +82,17 @@ impl<'de> Visitor<'de> for Copy<'_> {
         self.write(())
     }
 
+    /// Text that stood without an escape needs none again.
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        if !self.is_harmless(text) {
+            return Err(E::custom("may be a secret"));
+        }
+        quote(self.out, text);
+        Ok(())
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        let is_harmless =
-            matches!(clean_text(text, self.depth), Cow::Borrowed(_)) && !(self.is_name && is_secret(text));
-        if is_harmless { self.write(text) } else { Err(E::custom("may be a secret")) }
+        if self.is_harmless(text) { self.write(text) } else { Err(E::custom("may be a secret")) }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
@@ -103,7 +120,7 @@ impl<'de> Visitor<'de> for Copy<'_> {
             }
             keys.push(key);
             self.out.push(start);
-            self.inner(false).write::<A::Error>(key)?;
+            quote(self.out, key);
             self.out.push(b':');
             map.next_value_seed(self.inner(NAMES.contains(&key)))?;
             start = b',';

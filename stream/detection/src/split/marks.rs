@@ -31,6 +31,7 @@ pub(super) struct Marks {
 impl Marks {
     /// Marks of a block that starts inside a string or not, and with an escaped byte or not. `None` if it has a line end
     /// inside a string or a backslash outside: that is no JSON, and has to be read byte by byte.
+    #[inline]
     pub(super) fn of(block: &[u8; BLOCK], starts_in_string: bool, starts_escaped: bool) -> Option<Marks> {
         let seen = Seen::in_block(block);
         if !starts_escaped && !seen.has_odd {
@@ -44,6 +45,7 @@ impl Marks {
     }
 
     /// The same for a text whose quotes are all written `\"`: a backslash means nothing by itself.
+    #[inline]
     pub(super) fn of_escaped(block: &[u8; BLOCK], starts_in_string: bool) -> Marks {
         Seen::in_block(block).marks(0, starts_in_string, false)
     }
@@ -58,6 +60,7 @@ struct Seen {
 }
 
 impl Seen {
+    #[inline]
     fn in_block(block: &[u8; BLOCK]) -> Seen {
         let (chunks, _) = block.as_chunks::<16>();
         let [mut quotes, mut brackets] = [0_u64; 2];
@@ -73,10 +76,12 @@ impl Seen {
     }
 
     /// The bytes inside strings, with the opening quote and without the closing one.
+    #[inline]
     fn inside(&self, escaped: u64, starts_in_string: bool) -> u64 {
         parity(self.quotes & !escaped) ^ if starts_in_string { u64::MAX } else { 0 }
     }
 
+    #[inline]
     fn marks(&self, escaped: u64, starts_in_string: bool, runs_on: bool) -> Marks {
         let inside = self.inside(escaped, starts_in_string);
         Marks { brackets: self.brackets & !inside, in_string: inside >> (BLOCK - 1) == 1, escaped: runs_on }
@@ -114,6 +119,7 @@ fn controls(block: &[u8; BLOCK]) -> u64 {
     lanes.zip(0_u32..).fold(0, |found, (mask, number)| found | bits(mask, number))
 }
 
+#[inline]
 fn bits(mask: u8x16, lane: u32) -> u64 {
     u64::from(mask.to_bitmask()) << (lane * 16)
 }
@@ -125,6 +131,7 @@ fn positions(block: &[u8; BLOCK], byte: u8) -> u64 {
 }
 
 /// For each byte, whether an odd number of marks stands up to and with it.
+#[inline]
 fn parity(marks: u64) -> u64 {
     [1, 2, 4, 8, 16, 32].into_iter().fold(marks, |parity, shift| parity ^ (parity << shift))
 }

@@ -53,6 +53,7 @@ impl Scan {
     }
 
     /// A block inside an object or list, or at its start, at once; everything else byte by byte.
+    #[inline]
     fn block(&mut self, block: &[u8; BLOCK]) -> Found {
         let is_inside = self.depth > 0 || (!self.in_string && matches!(block.first(), Some(b'{' | b'[')));
         let marks = if is_inside { Marks::of(block, self.in_string, self.escaped) } else { None };
@@ -62,6 +63,7 @@ impl Scan {
         }
     }
 
+    #[inline]
     fn follow(&mut self, block: &[u8; BLOCK], marks: Marks) -> Found {
         let mut brackets = marks.brackets;
         while brackets != 0 {
@@ -152,6 +154,7 @@ impl Scan {
     }
 }
 
+#[inline]
 fn last_letter(bytes: &[u8]) -> Option<u8> {
     bytes.iter().rev().copied().find(|byte| !is_space(*byte))
 }
