@@ -58,8 +58,11 @@ class Runtime:
                 self.send_response(status)
                 for name, value in [("content-length", str(len(body))), *headers]:
                     self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
+                try:
+                    self.end_headers()
+                    self.wfile.write(body)
+                except ConnectionError:  # the program was stopped
+                    self.close_connection = True
 
             def do_GET(self):
                 runtime.polled.put(time.monotonic())

@@ -27,7 +27,7 @@ use stream::live::Config;
 const SIZES: [usize; 3] = [1, 100, 10_000];
 /// Rounds of which the best counts, and the time one round takes at least.
 const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(40);
+const ROUND: Duration = Duration::from_millis(60);
 
 fn main() {
     let begun = processor_time();
@@ -73,14 +73,14 @@ fn costs(records: &[Record], config: &Config) -> BTreeMap<&'static str, f64> {
 
 /// CPU seconds of one run, the best of some rounds.
 fn best(mut run: impl FnMut() -> usize) -> f64 {
-    // How often to run is told by the clock on the wall: that of the processor may stand still for some milliseconds.
-    let begun = Instant::now();
-    black_box(run());
-    let once = begun.elapsed().max(Duration::from_nanos(50));
-    let times = u32::try_from(ROUND.as_nanos() / once.as_nanos()).unwrap_or(1).max(1);
     let round = |_| {
-        let begun = processor_time();
-        (0..times).for_each(|_| _ = black_box(run()));
+        let (begun, clock) = (processor_time(), Instant::now());
+        let mut times = 0_u32;
+        // The clock on the wall ends the round: that of the processor may stand still for some milliseconds.
+        while times == 0 || clock.elapsed() < ROUND {
+            black_box(run());
+            times += 1;
+        }
         (processor_time() - begun).as_secs_f64() / f64::from(times)
     };
     (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
