@@ -1,8 +1,8 @@
 //! What was measured, and the settings that Terraform deploys. To measure again, run the benchmark that stands beside a rate.
 
 /// Seconds of one full core for an event that arrives alone in a gzip CloudWatch Logs message, the dearest envelope.
-/// `cargo bench -p stream --bench batch`, `subscription`: 119.4 ms for 10,000 records.
-pub(super) const CORE_SECONDS_PER_EVENT: f64 = 11.94e-6;
+/// `cargo bench -p stream --bench batch`, `subscription`: 51.7 ms for 10,000 records.
+pub(super) const CORE_SECONDS_PER_EVENT: f64 = 5.17e-6;
 /// Bytes of an event as JSON. `detector scan testdata/cloudtrail/invictus-stratus-2023/files`: 3.7 MB, 2,900 events.
 pub(super) const EVENT_BYTES: u32 = 1_280;
 /// Percent of events that a rule names. The same scan: 79 of 2,900. It is an attack rehearsal: others have fewer.
