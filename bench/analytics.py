@@ -77,7 +77,7 @@ def same(what, ours, theirs):
 
 def same_report(ours, theirs):
     """Every number of every section."""
-    for name in ("by_day", "by_account", "high_risk_principals", "suppressions", "repair_times"):
+    for name in ("by_day", "by_account", "by_principal", "attack_patterns", "high_risk_principals", "suppressions", "repair_times"):
         same(name, ours[name], whole(theirs[name]))
     same("by_rule", [{k: v for k, v in rule.items() if k != "novelty"} for rule in ours["by_rule"]], whole(theirs["by_rule"]))
     same("most_serious", [row["violation_id"] for row in ours["most_serious"]], [row["violation_id"] for row in theirs["most_serious"]])

@@ -10,8 +10,9 @@ import duckdb
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 QUERIES = ROOT / "analytics/src/queries"
 TABLES = ("violations", "remediation_logs")
-SECTIONS = ("summary", "by_day", "by_rule", "by_account", "high_risk_principals", "suppressions", "granted")
-OF_LAKE = ("most_serious", "remediation", "repair_times", "taken_back")
+SECTIONS = ("summary", "by_day", "by_rule", "by_account", "by_principal", "high_risk_principals", "suppressions", "granted")
+OF_LAKE = ("most_serious", "attack_patterns", "remediation", "repair_times", "taken_back")
+PATTERNS = ROOT / "schemas/src/views/policy_attack_patterns.sql"
 
 
 def opened(lake, months):
@@ -28,7 +29,9 @@ def opened(lake, months):
 def about(name, month, period):
     condition = f"year = '{month[:4]}' AND month = '{month[5:]}'"
     values = {"period": period, "violations": condition, "repairs": condition}
-    return re.sub(r"\{(\w+)\}", lambda part: values[part[1]], (QUERIES / f"{name}.sql").read_text())
+    narrowed = PATTERNS.read_text().replace("FROM violations\n", "FROM (SELECT * FROM violations WHERE {violations}) AS violations\n")
+    query = (QUERIES / f"{name}.sql").read_text().replace("FROM patterns\n", f"FROM ({narrowed}) AS patterns\n")
+    return re.sub(r"\{(\w+)\}", lambda part: values[part[1]], query)
 
 
 def rows(db, sql):

@@ -20,8 +20,6 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use schemas::{TABLES, Table, arrow_schema};
 
-use crate::error::AnalyticsError;
-
 /// Footers read at the same time.
 const FOOTERS_AT_ONCE: usize = 16;
 
@@ -59,17 +57,24 @@ pub(crate) async fn check_footers(
     store: &Arc<dyn ObjectStore>,
     cache: &Arc<FileMetadataCache>,
     files: &[ObjectMeta],
-) -> Result<Vec<(Path, Fault)>, AnalyticsError> {
-    let checks = files.iter().map(|file| async move {
-        let footer = DFParquetMetadata::new(store.as_ref(), file).with_file_metadata_cache(Some(Arc::clone(cache)));
-        let fault = match footer.fetch_metadata().await {
-            Ok(metadata) => schema_fault(file, &metadata).map(Fault::Broken),
-            Err(error) => Some(fault_of(store, &file.location, error).await?),
-        };
-        Ok::<_, AnalyticsError>(fault.map(|reason| (file.location.clone(), reason)))
-    });
-    let found: Vec<_> = futures::stream::iter(checks).buffered(FOOTERS_AT_ONCE).try_collect().await?;
+) -> Result<Vec<(Path, Fault)>, DataFusionError> {
+    let check = |file: ObjectMeta| check_footer(Arc::clone(store), Arc::clone(cache), file);
+    let checks = futures::stream::iter(files.to_vec()).map(check);
+    let found: Vec<_> = checks.buffered(FOOTERS_AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+async fn check_footer(
+    store: Arc<dyn ObjectStore>,
+    cache: Arc<FileMetadataCache>,
+    file: ObjectMeta,
+) -> Result<Option<(Path, Fault)>, DataFusionError> {
+    let footer = DFParquetMetadata::new(store.as_ref(), &file).with_file_metadata_cache(Some(cache));
+    let fault = match footer.fetch_metadata().await {
+        Ok(metadata) => schema_fault(&file, &metadata).map(Fault::Broken),
+        Err(error) => Some(fault_of(&store, &file.location, error).await?),
+    };
+    Ok(fault.map(|fault| (file.location, fault)))
 }
 
 /// Names of the columns of files whose footers can be read.
@@ -92,7 +97,7 @@ pub(crate) async fn columns(
 pub(crate) async fn decode(
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
-) -> Result<Vec<(Path, Fault)>, AnalyticsError> {
+) -> Result<Vec<(Path, Fault)>, DataFusionError> {
     let readers = DefaultParquetFileReaderFactory::new(Arc::clone(store));
     let mut faults = Vec::new();
     for file in files {
@@ -112,11 +117,11 @@ pub(crate) async fn decode(
 }
 
 /// The fault of one file; an error when it is the store that does not answer, which says nothing about the file.
-async fn fault_of(
+pub(crate) async fn fault_of(
     store: &Arc<dyn ObjectStore>,
     location: &Path,
     error: DataFusionError,
-) -> Result<Fault, AnalyticsError> {
+) -> Result<Fault, DataFusionError> {
     use object_store::Error::{Generic, NotFound, PermissionDenied};
     // Readers wrap the store's answer in words of their own, so the store is asked again.
     if let Err(NotFound { .. }) = store.head(location).await {
@@ -126,7 +131,7 @@ async fn fault_of(
         DataFusionError::ObjectStore(cause) => match cause.as_ref() {
             PermissionDenied { .. } => Ok(Fault::Broken("no permission to read it".to_owned())),
             Generic { store: "LocalFileSystem", source } => Ok(Fault::Broken(first_line(&source.to_string()))),
-            _ => Err(error.into()),
+            _ => Err(error),
         },
         DataFusionError::ParquetError(cause) => {
             Ok(Fault::Broken(format!("not a readable Parquet file: {}", first_line(&cause.to_string()))))

@@ -2,7 +2,7 @@
 //! to the lake, and it changes nothing of what readers see.
 //!
 //! ```text
-//! Lake -> Tables (views over the Parquet files, files that cannot be read left out and named)
+//! Lake -> Tables (Parquet files, each row once, files that cannot be read left out and named)
 //!   report: queries/*.sql -> Report -> text, HTML, Markdown, JSON or CSV
 //!   principal: queries/principal/*.sql -> PrincipalStory -> text or JSON
 //!   sql:    one statement -> table, CSV, JSON or Parquet
@@ -18,6 +18,7 @@ mod backtest;
 mod capacity;
 mod commands;
 mod compact;
+mod copies;
 mod engine;
 mod error;
 mod files;

@@ -1,8 +1,8 @@
 //! The tables of a lake, ready for SQL.
 //!
-//! `violations_raw` and its like list the Parquet files; `violations` and its like are the deduplicating views that
-//! people query, the same text as in Athena. `audit_log` has no view: its rows are counted, repeats and all. A condition
-//! on `year`, `month` or `day` reaches the listing, so that other partitions are never opened.
+//! `violations_raw` and its like list the Parquet files; `violations` and its like, which people query, show each row of
+//! them once: see [`crate::copies`]. `audit_log` has every row, repeats and all. A condition on `year`, `month` or `day`
+//! reaches the listing, so that other partitions are never opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,11 +23,12 @@ use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use lake::Lake;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
-use schemas::{PARTITION_COLUMNS, TABLES, Table, VIEWS, arrow_schema, athena_view, physical_name};
+use schemas::{PARTITION_COLUMNS, TABLES, Table, VIEWS, arrow_schema, physical_name};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::copies::{EachRowOnce, Faults};
 use crate::engine::Engine;
 use crate::engine::athena::Cost;
 use crate::error::AnalyticsError;
@@ -71,6 +72,8 @@ pub struct Tables {
     store: Arc<ReadOnly>,
     checked: BTreeSet<Path>,
     left_out: Vec<LeftOut>,
+    /// What was found while copies were looked for.
+    faults: Faults,
     /// How often the current query met a file that was removed before it was read.
     gone: BTreeMap<Path, usize>,
 }
@@ -86,16 +89,19 @@ impl Tables {
         let store = Arc::new(ReadOnly::new(lake.store(), lake.root().clone()));
         let ctx = SessionContext::new_with_config_rt(session_config(), runtime()?);
         ctx.register_object_store(&store_url()?, Arc::clone(&store) as Arc<dyn ObjectStore>);
+        let faults = Faults::default();
         for table in TABLES {
             ctx.register_table(physical_name(table), Arc::new(listing(table)?))?;
-            if let Some(view) = deduplicating_view(table) {
-                ctx.sql(&view).await?;
+            if physical_name(table) != table.name {
+                let footers = ctx.runtime_env().cache_manager.get_file_metadata_cache();
+                let once = EachRowOnce::new(table, listing(table)?, Arc::clone(&store), footers, faults.clone());
+                ctx.register_table(table.name, Arc::new(once))?;
             }
         }
         for view in VIEWS {
             ctx.sql(&view.statement()).await?;
         }
-        Ok(Tables { ctx, engine, store, checked: BTreeSet::new(), left_out: Vec::new(), gone: BTreeMap::new() })
+        Ok(Tables { ctx, engine, store, checked: BTreeSet::new(), left_out: Vec::new(), faults, gone: BTreeMap::new() })
     }
 
     /// Answers one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE.
@@ -250,6 +256,11 @@ impl Tables {
         let mut faults = files::check_footers(&store, &cache, &new).await?;
         let empty = self.store.take_empty().into_iter().map(|path| (path, Fault::Broken(files::EMPTY.to_owned())));
         faults.extend(empty);
+        for (path, fault) in self.faults.take() {
+            if faults.iter().all(|(known, _)| *known != path) {
+                faults.push((path, fault));
+            }
+        }
         self.checked.extend(new.into_iter().map(|file| file.location));
         Ok(self.settle(faults))
     }
@@ -283,12 +294,6 @@ impl Tables {
         }
         any
     }
-}
-
-/// The view of Athena, which knows the object of a row as "$path". Here there is no such column: copies of a row that
-/// are alike in all that comes before it are copies of one delivery.
-fn deduplicating_view(table: &Table) -> Option<String> {
-    athena_view(table).map(|view| view.replace(", \"$path\"", ""))
 }
 
 fn store_url() -> Result<Url, AnalyticsError> {

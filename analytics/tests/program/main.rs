@@ -4,6 +4,7 @@
 mod backtest;
 mod broken_files;
 mod compact;
+mod copies;
 mod errors;
 mod fixture;
 mod golden;
