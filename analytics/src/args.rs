@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use crate::capacity::Load;
@@ -55,17 +55,19 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The report of a month or other period, compared with the one before
+    /// The report of a period, compared with the month before a month, else with as many days before
     Report(Box<ReportArgs>),
     /// Answer one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE
     Sql(SqlArgs),
-    /// Everything about one principal: when and where it was seen, what it changed, which rules it broke, what was repaired
+    /// Everything about one principal: when and where it was seen, what it changed, which rules it broke, what was repaired;
+    /// without a period the whole lake is searched
     Principal(PrincipalArgs),
     /// Merge the small files of each day into one, without repeats; safe beside running queries and at a crash
     Compact(CompactArgs),
-    /// Check the books of the lake: files, partitions, repeats, and violations against the audit log
+    /// Check the books of the lake or of a period: files, partitions, repeats, and violations against the audit log
     Verify(VerifyArgs),
-    /// Try rules on past events: what would appear, vanish, change its severity or ask for a repair
+    /// Try rules on past events: what would appear, vanish, change its severity or ask for a repair; events of the lake
+    /// need a period, those of files do not
     Backtest(Box<BacktestArgs>),
     /// What so many events a second need and cost: shards, concurrency, files, storage, dollars, with every formula
     Capacity(CapacityArgs),
@@ -75,6 +77,7 @@ pub enum Command {
 
 /// `analytics report`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("period").args(["month", "from", "last"]).required(true)))]
 pub struct ReportArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -99,14 +102,14 @@ pub struct ReportArgs {
     pub output: Option<PathBuf>,
 }
 
-/// The period of a report.
+/// A period.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub struct PeriodArgs {
-    /// A month, in UTC; it is compared with the month before
-    #[arg(long, value_name = "YYYY-MM", required_unless_present_any = ["from", "last"])]
+    /// A month, in UTC
+    #[arg(long, value_name = "YYYY-MM")]
     pub month: Option<Month>,
-    /// The first day, in UTC; the period is compared with as many days before it
+    /// The first day, in UTC
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month")]
     pub from: Option<NaiveDate>,
     /// The last day; without it the period ends today
@@ -145,14 +148,13 @@ pub enum SeverityArg {
 }
 
 impl PeriodArgs {
-    /// The period asked for.
-    pub fn span(&self, today: NaiveDate) -> Result<Span, NotASpan> {
+    /// The period asked for, if any.
+    pub fn span(&self, today: NaiveDate) -> Result<Option<Span>, NotASpan> {
         match (self.month, self.from, self.last) {
-            (Some(month), ..) => Ok(month.into()),
-            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)),
-            (None, None, Some(length)) => Span::last(length, today),
-            // The command line is not understood without one of them.
-            (None, None, None) => Span::days(today, today),
+            (Some(month), ..) => Ok(Some(month.into())),
+            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)).map(Some),
+            (None, None, Some(length)) => Span::last(length, today).map(Some),
+            (None, None, None) => Ok(None),
         }
     }
 }
@@ -172,7 +174,9 @@ impl ReportArgs {
             severities: self.filter.severity.iter().map(name).collect(),
             principals: self.filter.principal.clone(),
         };
-        Ok(Asked { span: self.period.span(today)?, filter })
+        // The command line is not understood without a period.
+        let span = self.period.span(today)?.map_or_else(|| Span::days(today, today), Ok)?;
+        Ok(Asked { span, filter })
     }
 }
 
@@ -182,18 +186,9 @@ pub struct PrincipalArgs {
     /// ARN or name of a user or role; the ARN of a role finds what its sessions did
     #[arg(value_name = "ARN")]
     pub principal: String,
-    /// Look at this month only; without a period the whole lake is searched
-    #[arg(long, value_name = "YYYY-MM")]
-    pub month: Option<Month>,
-    /// Look at nothing before this day
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month")]
-    pub from: Option<NaiveDate>,
-    /// Look at nothing after this day; without it the period ends today
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
-    pub to: Option<NaiveDate>,
-    /// Look at so many days or weeks up to today
-    #[arg(long, value_name = "90d", conflicts_with_all = ["month", "from", "to"])]
-    pub last: Option<Length>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub period: PeriodArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub audit: AuditArgs,
@@ -203,18 +198,6 @@ pub struct PrincipalArgs {
     /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-impl PrincipalArgs {
-    /// The period asked for; none is the whole lake.
-    pub fn span(&self, today: NaiveDate) -> Result<Option<Span>, NotASpan> {
-        match (self.month, self.from, self.last) {
-            (Some(month), ..) => Ok(Some(month.into())),
-            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)).map(Some),
-            (None, None, Some(length)) => Span::last(length, today).map(Some),
-            (None, None, None) => Ok(None),
-        }
-    }
 }
 
 /// Forms of the answers of `principal`, `verify` and `capacity`.
@@ -245,32 +228,15 @@ pub struct CompactArgs {
 /// `analytics verify`.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
-    /// Only this month, in UTC; without a period the whole lake
-    #[arg(long, value_name = "YYYY-MM")]
-    pub month: Option<Month>,
-    /// Nothing before this day
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month", requires = "to")]
-    pub from: Option<NaiveDate>,
-    /// Nothing after this day
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
-    pub to: Option<NaiveDate>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub period: PeriodArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub audit: AuditArgs,
     /// text to read, json for programs
     #[arg(long, value_enum, default_value_t = PrincipalFormat::Text)]
     pub format: PrincipalFormat,
-}
-
-impl VerifyArgs {
-    /// The period asked for; none is the whole lake.
-    pub fn span(&self) -> Result<Option<Span>, NotASpan> {
-        match (self.month, self.from, self.to) {
-            (Some(month), ..) => Ok(Some(month.into())),
-            (None, Some(from), Some(to)) => Span::days(from, to).map(Some),
-            _ => Ok(None),
-        }
-    }
 }
 
 /// `analytics capacity`.
@@ -302,18 +268,9 @@ pub struct BacktestArgs {
     /// Try CloudTrail files and folders (.json, .json.gz, JSON lines) instead of the events of the lake
     #[arg(long, value_name = "PATH", conflicts_with = "audit", requires = "against")]
     pub events: Vec<PathBuf>,
-    /// Events of this month, in UTC; the lake needs a period, files do not
-    #[arg(long, value_name = "YYYY-MM")]
-    pub month: Option<Month>,
-    /// Events from this day on
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "month")]
-    pub from: Option<NaiveDate>,
-    /// Events up to this day; without it up to today
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "from")]
-    pub to: Option<NaiveDate>,
-    /// Events of so many days or weeks up to today
-    #[arg(long, value_name = "90d", conflicts_with_all = ["month", "from", "to"])]
-    pub last: Option<Length>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub period: PeriodArgs,
     /// End with exit code 6 when there are such differences; may be given several times
     #[arg(long, value_enum, value_name = "DIFFERENCE")]
     pub fail_on: Vec<FailOn>,
@@ -326,18 +283,6 @@ pub struct BacktestArgs {
     /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-impl BacktestArgs {
-    /// The period asked for.
-    pub fn span(&self, today: NaiveDate) -> Result<Option<Span>, NotASpan> {
-        match (self.month, self.from, self.last) {
-            (Some(month), ..) => Ok(Some(month.into())),
-            (None, Some(from), _) => Span::days(from, self.to.unwrap_or(today)).map(Some),
-            (None, None, Some(length)) => Span::last(length, today).map(Some),
-            (None, None, None) => Ok(None),
-        }
-    }
 }
 
 /// Differences that a pipeline may refuse.

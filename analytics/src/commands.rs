@@ -119,7 +119,7 @@ async fn report(args: ReportArgs, around: &Surroundings) -> Result<Ended, Analyt
 }
 
 async fn principal(args: PrincipalArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
-    let span = args.span(around.now.date_naive())?;
+    let span = args.period.span(around.now.date_naive())?;
     let lake = open(&args.audit, around).await?;
     let mut tables = Tables::open(&lake).await?;
     let progress = progress(PRINCIPAL_STEPS);
@@ -157,7 +157,7 @@ async fn compact(args: CompactArgs, around: &Surroundings) -> Result<Ended, Anal
 }
 
 async fn verify(args: VerifyArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
-    let span = args.span()?;
+    let span = args.period.span(around.now.date_naive())?;
     let lake = open(&args.audit, around).await?;
     let progress = progress(VERIFY_STEPS);
     let checked = Books::check(&lake, span, &mut || progress.inc(1)).await;
@@ -193,7 +193,7 @@ async fn sql(args: SqlArgs, around: &Surroundings) -> Result<Ended, AnalyticsErr
 
 async fn backtest(args: BacktestArgs, around: &Surroundings) -> Result<Ended, AnalyticsError> {
     let config = Config::read(&args)?;
-    let span = args.span(around.now.date_naive())?;
+    let span = args.period.span(around.now.date_naive())?;
     let found = if args.events.is_empty() {
         let needed = "which period? give --month, --from and --to, or --last";
         let span = span.ok_or(AnalyticsError::Usage(needed))?;
