@@ -43,6 +43,7 @@ def rows(db, sql):
 def report(db, month, before):
     db.execute("CREATE TEMP TABLE facts AS " + about("facts", month, "now"))
     db.execute("INSERT INTO facts " + about("facts", before, "before"))
+    db.execute("CREATE TEMP TABLE principals AS " + (QUERIES / "principals.sql").read_text())
     answers = {name: rows(db, (QUERIES / f"{name}.sql").read_text()) for name in SECTIONS}
     answers |= {name: rows(db, about(name, month, "now")) for name in OF_LAKE}
     return answers | {"remediation_before": rows(db, about("remediation", before, "before"))}

@@ -37,6 +37,8 @@ pub(crate) const BY_DAY: &str = include_str!("queries/by_day.sql");
 pub(crate) const BY_RULE: &str = include_str!("queries/by_rule.sql");
 /// One row for each account of either period.
 pub(crate) const BY_ACCOUNT: &str = include_str!("queries/by_account.sql");
+/// One row for each caller of either period, kept as the table `principals` for the two queries below.
+pub(crate) const PRINCIPALS: &str = include_str!("queries/principals.sql");
 /// One row for each high-risk principal.
 pub(crate) const HIGH_RISK_PRINCIPALS: &str = include_str!("queries/high_risk_principals.sql");
 /// One row for each of the callers with the most violations.

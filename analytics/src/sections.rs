@@ -66,7 +66,7 @@ struct RemediationRow {
 }
 
 /// Queries a report takes, for a progress bar.
-pub const STEPS: u64 = 16;
+pub const STEPS: u64 = 17;
 
 impl Report {
     /// Reads one period and the one before it. `step` is called after every query.
@@ -151,14 +151,17 @@ impl Sections<'_> {
         Ok(rows)
     }
 
-    /// Reads both periods from the lake, once, into the table of counts.
+    /// Reads both periods from the lake, once, into the table of counts, and sums these up for each caller.
     async fn facts(&mut self) -> Result<(), AnalyticsError> {
         let mut answers = Vec::with_capacity(2);
         for period in [Period::Now, Period::Before] {
             answers.push(self.tables.query(&self.asked.query(queries::FACTS, period)).await?);
             (self.step)();
         }
-        self.tables.keep("facts", answers)
+        self.tables.keep("facts", answers)?;
+        let principals = self.tables.query(queries::PRINCIPALS).await?;
+        (self.step)();
+        self.tables.keep("principals", vec![principals])
     }
 
     async fn totals(&mut self) -> Result<(Totals, Totals), AnalyticsError> {

@@ -112,7 +112,7 @@ mod tests {
     fn every_view_reads_the_violations_at_one_place_so_that_a_reader_can_narrow_them() {
         for view in VIEWS {
             assert_eq!(view.select().matches("FROM violations\n").count(), 1, "{}", view.name);
-            assert!(view.select().starts_with("SELECT\n"), "{}", view.name);
+            assert!(["SELECT\n", "WITH "].iter().any(|word| view.select().starts_with(word)), "{}", view.name);
         }
     }
 }
