@@ -1,7 +1,7 @@
 //! Periods, filters, and the forms of the report that are looked at.
 
 use schemas::VIOLATIONS;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, HOSTILE, HOSTILE_RULE, january};
 
@@ -288,4 +288,42 @@ fn capacity_shows_every_formula_and_the_same_numbers_as_json() {
         assert_eq!(here.run(&args).code, 2, "{wrong:?}");
     }
     assert_eq!(here.run(&[&asked[..], &["--judged", "101"]].concat()).code, 2);
+}
+
+#[tokio::test]
+async fn one_row_is_a_whole_report_in_every_format() {
+    let fixture = Fixture::empty();
+    let row = json!({"violation_id": "v1", "event_id": "e1", "event_time": "2024-01-05T12:00:00Z",
+        "detected_at": "2024-01-05T12:00:01Z", "rule_name": "OnlyRule", "severity": "HIGH", "description": "d",
+        "action": "alert", "suppressed": false, "event_source": "iam.amazonaws.com", "event_name": "CreateUser",
+        "outcome": "success", "account_id": "111122223333", "principal_name": "only-one", "certainty": "must",
+        "evidence": "The only row."});
+    fixture.lake().await.write_rows(&VIOLATIONS, &[row]).await.unwrap();
+    let run = |format: &str| {
+        let args = ["report", "--month", "2024-01", "--audit", "audit", "--format", format];
+        let (first, second) = (fixture.run(&args), fixture.run(&args));
+        assert_eq!((first.code, first.err.as_str()), (0, ""), "{format}");
+        assert_eq!(first.out, second.out, "{format}");
+        first.out
+    };
+    let report: Value = serde_json::from_str(&run("json")).unwrap();
+    let summary = json!({"violations": 1, "reported": 1, "suppressed": 0, "attempts": 0, "new_access": 0, "critical": 0,
+        "high": 1, "medium": 0, "low": 0, "rules": 1, "accounts": 1, "principals": 1});
+    assert_eq!((&report["empty"], &report["summary"]), (&false.into(), &summary));
+    assert_eq!(
+        report["by_day"],
+        json!([{"day": "2024-01-05", "violations": 1, "critical": 0, "high": 1, "medium": 0, "low": 0}])
+    );
+    let sections = ["most_serious", "by_rule", "by_account", "by_principal"];
+    assert!(sections.iter().all(|section| report[section].as_array().unwrap().len() == 1), "{report}");
+    let none = ["high_risk_principals", "attack_patterns", "suppressions", "remediation", "repair_times", "privilege"];
+    assert!(none.iter().all(|section| report[section] == json!([])), "{report}");
+    for format in ["text", "markdown", "html"] {
+        let page = run(format);
+        assert!(
+            ["OnlyRule", "111122223333", "only-one", "The only row."].iter().all(|name| page.contains(name)),
+            "{page}"
+        );
+    }
+    assert!(run("csv").contains("by_rule,OnlyRule,HIGH,violations,2024-01,1\r\n"), "{}", run("csv"));
 }
