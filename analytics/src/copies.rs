@@ -206,8 +206,11 @@ impl Reader {
             if rows.is_empty() {
                 continue;
             }
-            if let Err(error) = self.candidates(file, place, &rows, hashes.len(), &mut candidates).await {
-                faults.push((file.location.clone(), files::fault_of(&store, &file.location, error).await?));
+            match self.candidates(file, place, &rows, hashes.len()).await {
+                Ok(found) => candidates.extend(found),
+                Err(error) => {
+                    faults.push((file.location.clone(), files::fault_of(&store, &file.location, error).await?));
+                }
             }
         }
         let mut copies = copies(candidates);
@@ -232,18 +235,12 @@ impl Reader {
         Ok(hashes)
     }
 
-    /// Adds the rows at the given places of a file.
-    async fn candidates(
-        &self,
-        file: &ObjectMeta,
-        place: usize,
-        rows: &[usize],
-        of: usize,
-        found: &mut Vec<Candidate>,
-    ) -> Result<()> {
+    /// These rows of a file, which is the one at `place` and has so many.
+    async fn candidates(&self, file: &ObjectMeta, place: usize, rows: &[usize], of: usize) -> Result<Vec<Candidate>> {
         let key: Vec<&str> = self.table.key().collect();
         let names: Vec<&str> = key.iter().copied().chain(self.table.first_copy.iter().copied()).collect();
         let mut rows_left = rows.iter();
+        let mut found = Vec::with_capacity(rows.len());
         for batch in self.read(file, &names, Some(only(rows, of))).await? {
             let (keys, _) = batch.columns().split_at(key.len());
             let (keys, orders) = (comparable(keys)?, comparable(batch.columns())?);
@@ -251,7 +248,7 @@ impl Reader {
                 found.push(Candidate { key, order, file: place, row: *row });
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Columns of a file as the table has them, in the order asked for: what an old file does not have is null.
