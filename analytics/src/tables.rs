@@ -309,7 +309,8 @@ fn reads_lake(plan: &LogicalPlan) -> Result<bool, AnalyticsError> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
-            found |= TABLES.into_iter().any(|table| scan.table_name.table() == physical_name(table));
+            let name = scan.table_name.table();
+            found |= TABLES.into_iter().any(|table| name == table.name || name == physical_name(table));
         }
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
