@@ -2,7 +2,7 @@
 //!
 //! Each part is timed by itself or as the difference to the one before, best of several rounds, one thread.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark may stop
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // a benchmark may stop
 
 #[path = "../benches/records/mod.rs"]
 mod records;
