@@ -121,7 +121,7 @@ run "glue_has_the_columns_of_schemas" {
 
   assert {
     condition = alltrue([for name, view in aws_glue_catalog_table.view : (
-      startswith(jsondecode(base64decode(trimsuffix(trimprefix(view.view_original_text, "/* Presto View: "), " */"))).originalSql, "SELECT") &&
+      can(regex("^(SELECT|WITH)\\s", jsondecode(base64decode(trimsuffix(trimprefix(view.view_original_text, "/* Presto View: "), " */"))).originalSql)) &&
       (!fileexists("../schemas/generated/glue/${name}_raw.json") || endswith(jsondecode(base64decode(trimsuffix(trimprefix(view.view_original_text, "/* Presto View: "), " */"))).originalSql, "WHERE copy_number = 1")) &&
       jsondecode(base64decode(trimsuffix(trimprefix(view.view_original_text, "/* Presto View: "), " */"))).schema == "iam_policy_monitor" &&
       length(jsondecode(base64decode(trimsuffix(trimprefix(view.view_original_text, "/* Presto View: "), " */"))).columns) == length(view.storage_descriptor[0].columns)
