@@ -31,7 +31,7 @@ check: ## format, lints, documentation, dependency rules
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh tools/check-dependencies.sh
 
-bench: $(VENV)/ready ## speed and memory beside peers, on 100 MB and 1 GB (release build, about 15 minutes cold)
+bench: $(VENV)/ready ## speed and memory beside peers, on 100 MB and 1 GB (about half an hour cold, with the release build)
 	$(CARGO) build --locked --release -p stream --bins --examples
 	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100 1000
 

@@ -1,7 +1,7 @@
 """How the cost grows with rules and accounts."""
 import os
 
-from inputs import MIXES, empty, generated, mixed, quiet_sample
+from inputs import empty, mixed
 from measure import best, instructions
 from tables import table
 
@@ -40,7 +40,7 @@ def show(args, goals):
 
     rows = []
     for count in ACCOUNTS:
-        logs, truth = generated(args.data, f"accounts-{count}-{mb}", ["--mb", str(mb), "--accounts", str(count), *MIXES["steady"]["arguments"], "--base", quiet_sample(args.data)])
+        logs, truth = mixed(args.data, "steady", "s3", mb, accounts=count)
         run = best({"scan": ([detector, "scan", logs, "--audit", lake], lambda: None)}, args.rounds)["scan"]
         rows.append([f"{count} accounts", truth["files"], run.cpu, run.cpu * 1e6 / truth["records"], run.megabytes])
     table(f"Accounts: s3, {mb} MB", ["", "files", "CPU s", "us/event", "peak MB"], rows)

@@ -51,9 +51,12 @@ def quiet_sample(data):
     return folder
 
 
-def mixed(data, mix, envelope, mb):
+def mixed(data, mix, envelope, mb, accounts=None):
+    """Logs of a mix, of the generator's own number of accounts or of another."""
     base = ["--base", quiet_sample(data)] if MIXES[mix]["quiet"] else []
-    return generated(data, f"{mix}-{envelope}-{mb}", ["--mb", str(mb), "--envelope", envelope, *MIXES[mix]["arguments"], *base])
+    others, name = (["--accounts", str(accounts)], f"-{accounts}-accounts") if accounts else ([], "")
+    arguments = ["--mb", str(mb), "--envelope", envelope, *MIXES[mix]["arguments"], *base, *others]
+    return generated(data, f"{mix}-{envelope}-{mb}{name}", arguments)
 
 
 def empty(data):
