@@ -116,8 +116,9 @@ impl RuleSet {
         let documents = Documents::none();
         let case = Case::new(event, change.as_ref(), &documents);
         // Most events carry their document, and then no rule has to be asked.
-        if needs(&case, true).is_empty() {
-            return Vec::new();
+        let at_most = needs(&case, true);
+        if at_most.is_empty() {
+            return at_most;
         }
         let naming = self.naming(&event.event_source, &event.event_name).into_iter();
         let reading = naming.filter(|rule| rule.checks.iter().any(Check::reads_document)).filter(|rule| {
@@ -131,7 +132,7 @@ impl RuleSet {
             return Vec::new();
         }
         let compares = reading.iter().any(|rule| rule.checks.iter().any(|check| check.asks(&Leaf::compares)));
-        needs(&case, compares)
+        if compares { at_most } else { needs(&case, false) }
     }
 
     /// Holds the event against every rule that names it.
