@@ -8,9 +8,9 @@ mod row;
 mod sentence;
 
 use crate::books::Books;
-use crate::change::change;
+use crate::change::{Change, change};
 use crate::event::CloudTrailEvent;
-use crate::rules::{Documents, RuleError, RuleSet};
+use crate::rules::{Case, Documents, Memory, RuleError, RuleSet};
 use crate::suppress::Suppressions;
 use chrono::{DateTime, Utc};
 pub use key::EventKey;
@@ -52,11 +52,40 @@ pub struct Decided {
     pub attempt: bool,
 }
 
+/// Judges that keep in mind what they found out about a policy document, for many events in a row.
+#[derive(Debug)]
+pub struct Sitting<'a> {
+    judges: Judges<'a>,
+    memory: Memory,
+}
+
+impl<'a> Sitting<'a> {
+    /// A sitting that remembers nothing yet.
+    pub fn new(judges: Judges<'a>) -> Sitting<'a> {
+        Sitting { judges, memory: Memory::default() }
+    }
+
+    /// The same as [`decide`](fn@decide), of an event whose `change` was read.
+    pub fn decide(
+        &self,
+        event: &CloudTrailEvent<'_>,
+        change: Option<&Change<'_>>,
+        documents: &Documents,
+        arrival: Arrival<'_>,
+    ) -> Decided {
+        verdicts(&Case::new(event, change, documents, &self.memory), self.judges, arrival)
+    }
+}
+
 /// Judges one event. `documents` holds what [`RuleSet::needs`] asked for, as far as it could be had.
 pub fn decide(event: &CloudTrailEvent<'_>, judges: Judges<'_>, documents: &Documents, arrival: Arrival<'_>) -> Decided {
-    let change = change(event);
-    let evaluation = judges.rules.evaluate(event, change.as_ref(), documents);
-    let facts = row::Facts::new(event, change.as_ref(), arrival, &evaluation);
+    Sitting::new(judges).decide(event, change(event).as_ref(), documents, arrival)
+}
+
+fn verdicts(case: &Case<'_>, judges: Judges<'_>, arrival: Arrival<'_>) -> Decided {
+    let event = case.event;
+    let evaluation = judges.rules.evaluate_case(case);
+    let facts = row::Facts::new(event, case.change, arrival, &evaluation);
     let violations = evaluation.matches.iter().map(|matched| {
         let mut violation = facts.violation(matched);
         let entry = judges.suppressions.holding_back(event, matched.rule.name(), matched.rule.severity());

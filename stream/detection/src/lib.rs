@@ -32,7 +32,7 @@ pub use change::{
     names_of,
 };
 pub use decide::{
-    Arrival, Decided, EventKey, Judges, MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_PARAMETERS_BYTES, decide,
+    Arrival, Decided, EventKey, Judges, MAX_DOCUMENT_BYTES, MAX_EVENT_BYTES, MAX_PARAMETERS_BYTES, Sitting, decide,
 };
 pub use envelope::{Opener, Opening, Other, Piece, PiecePath, Reason, Unreadable, open};
 pub use event::{CloudTrailEvent, EventError, MAX_EVENT_DEPTH, Resource, UNKNOWN_ACCOUNT, base_name};

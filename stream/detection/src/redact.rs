@@ -6,8 +6,9 @@
 mod copy;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memchr;
+use memchr::{memchr, memmem::Finder};
 use serde_json::{Map, Value, json};
 
 use crate::event::CloudTrailEvent;
@@ -143,22 +144,38 @@ fn hide(value: &mut Value) {
     }
 }
 
+/// [`SECRET_KEYS`] by their last two letters, at [`place`]: that tells nearly every key apart.
+static BY_ENDING: LazyLock<Vec<Vec<&str>>> = LazyLock::new(|| {
+    let ending_at = |wanted| SECRET_KEYS.into_iter().filter(|key| place(key.as_bytes()) == wanted).collect();
+    (0..1 << 10).map(ending_at).collect()
+});
+
+/// Of the last two bytes, in five bits each: small and large letters are alike in them.
+fn place(key: &[u8]) -> usize {
+    let bits = |from_end: usize| key.iter().rev().nth(from_end).map_or(0, |letter| usize::from(letter & 31));
+    (bits(1) << 5) | bits(0)
+}
+
 fn is_secret(key: &str) -> bool {
     let letters = || key.bytes().rev().filter(u8::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
-    let last = letters().next();
-    // Nearly every key is told apart by its last letter.
-    SECRET_KEYS.iter().filter(|secret| secret.bytes().next_back() == last).any(|secret| {
-        let mut letters = letters();
-        secret.bytes().rev().all(|letter| letters.next() == Some(letter))
-    })
+    let is = |secret: &&str| letters().take(secret.len()).eq(secret.bytes().rev());
+    if key.bytes().rev().take(2).all(|letter| letter.is_ascii_alphanumeric()) {
+        return BY_ENDING.get(place(key.as_bytes())).is_some_and(|alike| alike.iter().any(is));
+    }
+    SECRET_KEYS.iter().any(is)
 }
+
+/// Searchers made once: making one costs more than looking through a short text.
+static PRIVATE_KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("PRIVATE KEY-----"));
+static WEBHOOK: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("hooks.slack.com/"));
+static SCHEME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("://"));
 
 /// Text that is a secret by its look, or JSON with secrets in it. Other text, policies above all, stays as it is.
 fn clean_text(text: &str, depth: usize) -> Cow<'_, str> {
     // One byte that the marks cannot be without is found at a fraction of the cost, and most text lacks it.
     let has = |byte| memchr(byte, text.as_bytes()).is_some();
-    let is_key = has(b' ') && text.contains("PRIVATE KEY-----");
-    if is_key || has(b'/') && (text.contains("hooks.slack.com/") || has_signature(text)) {
+    let is_key = has(b' ') && PRIVATE_KEY.find(text.as_bytes()).is_some();
+    if is_key || has(b'/') && (WEBHOOK.find(text.as_bytes()).is_some() || has_signature(text)) {
         return Cow::Owned(REDACTED.to_owned());
     }
     let start = text.trim_start();
@@ -176,7 +193,7 @@ fn clean_text(text: &str, depth: usize) -> Cow<'_, str> {
 
 /// An address that carries its own credentials. Source: Signature Version 4, query parameters.
 fn has_signature(text: &str) -> bool {
-    text.contains("://")
+    SCHEME.find(text.as_bytes()).is_some()
         && ["X-Amz-Signature=", "X-Amz-Security-Token=", "SigninToken="].iter().any(|key| text.contains(key))
 }
 

@@ -27,6 +27,7 @@ mod check;
 mod documents;
 mod leaf;
 mod matching;
+mod memory;
 mod policy_answers;
 mod read;
 mod read_checks;
@@ -41,7 +42,9 @@ pub use rule::{Explained, Remediation, Rule};
 pub use set::{Evaluation, RuleError, RuleMatch, RuleSet};
 pub use truth::Truth;
 
+pub(crate) use case::Case;
 pub(crate) use documents::{before_request, judged_request};
 pub(crate) use matching::Wording;
+pub(crate) use memory::Memory;
 pub(crate) use read::{SEVERITIES, tell_repeated_names};
 pub(crate) use read_checks::{check_value, read_accounts};

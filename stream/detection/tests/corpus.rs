@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests, too
 
-use detection::{Arrival, CloudTrailEvent, Documents, Judges, Moment, RuleSet, Suppressions, decide};
+use detection::{Arrival, CloudTrailEvent, Documents, Judges, Moment, RuleSet, Suppressions, change, decide};
 use serde_json::Value;
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn judge(case: &Path) -> (Vec<Value>, Vec<String>) {
     let event = CloudTrailEvent::parse(&raw, None).unwrap();
     let given: Value = text(case, "documents.json").map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
     let mut documents = Documents::none();
-    for request in rules.needs(&event) {
+    for request in rules.needs(&event, change(&event).as_ref()) {
         let side = if request.moment == Moment::After { "after" } else { "before" };
         if let Some(document) = given.get(side).and_then(Value::as_str) {
             documents.insert(request, Some(document.to_owned()));

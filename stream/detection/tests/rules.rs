@@ -396,7 +396,7 @@ fn what_has_to_be_fetched_is_asked_only_when_a_rule_could_match() {
         let text = complete(&event, &[]).unwrap();
         let event = CloudTrailEvent::parse(&text, None).unwrap();
         assert!(change(&event).is_some());
-        set.needs(&event).len()
+        set.needs(&event, change(&event).as_ref()).len()
     };
     let arn = "arn:aws:iam::111122223333:policy/T";
     let version =

@@ -10,7 +10,8 @@ mod pack;
 
 use common::files_of;
 use detection::{
-    Arrival, CloudTrailEvent, Documents, EventKey, Judges, Limits, Opening, Piece, Suppressions, complete, decide, open,
+    Arrival, CloudTrailEvent, Documents, EventKey, Judges, Limits, Opening, Piece, Sitting, Suppressions, change,
+    complete, decide, open,
 };
 use pack::shipped_rules;
 use schemas::{Severity, Violation};
@@ -88,6 +89,27 @@ fn managed_policy_findings() -> String {
     }
     let counts = others.into_iter().map(|(rule, count)| format!("{rule}: {count} policies\n"));
     grave.into_iter().chain(counts).collect()
+}
+
+/// Its memory fills several times, and each document comes once more while it is remembered and as the document of
+/// another kind.
+#[test]
+fn a_sitting_judges_every_event_as_if_it_were_the_first() {
+    let (rules, suppressions) = (shipped_rules(), Suppressions::default());
+    let judges = Judges { rules: &rules, suppressions: &suppressions };
+    let sitting = Sitting::new(judges);
+    for policy in policy::catalogue::managed_policies() {
+        for name in ["AttachRolePolicy", "AttachUserPolicy", "PutRolePermissionsBoundary", "DetachRolePolicy"] {
+            let request =
+                json!({"roleName": "r", "userName": "u", "policyArn": policy.arn, "permissionsBoundary": policy.arn});
+            let text = complete(&json!({"eventName": name, "requestParameters": request}), &[]).unwrap();
+            let event = CloudTrailEvent::parse(&text, None).unwrap();
+            let (documents, arrival) = (Documents::none(), Arrival::default());
+            let remembering = sitting.decide(&event, change(&event).as_ref(), &documents, arrival);
+            let alone = decide(&event, judges, &documents, arrival);
+            assert_eq!(format!("{remembering:?}"), format!("{alone:?}"), "{name} {}", policy.arn);
+        }
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn read(event: Option<&Path>) -> Result<Vec<u8>> {
 }
 
 fn judge(event: &CloudTrailEvent<'_>, loaded: &Loaded) -> Judgement {
-    let documents = loaded.policies.answer(&loaded.rules.needs(event));
+    let documents = loaded.policies.answer(&loaded.rules.needs(event, change(event).as_ref()));
     let judges = Judges { rules: &loaded.rules, suppressions: &loaded.suppressions };
     let decided = decide(event, judges, &documents, Arrival::default());
     let passed = passed(event, loaded, &documents, &decided);

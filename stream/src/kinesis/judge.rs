@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
 use detection::{
-    Arrival, Books, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opener, Opening,
-    Piece, Reason, RuleError, Unreadable, decide,
+    Arrival, Books, Change, CloudTrailEvent, Decided, DocumentRequest, Documents, EventKey, Judges, Limits, Opener,
+    Opening, Piece, Reason, RuleError, Sitting, Unreadable, change,
 };
 use lake::DeadLetter;
 use schemas::{IamEvent, Violation};
@@ -65,6 +65,7 @@ pub(super) struct Pending {
 /// Judges the records of one batch.
 pub(super) struct Judge<'c> {
     config: &'c Config,
+    sitting: Sitting<'c>,
     limits: Limits,
     seen: HashSet<EventKey>,
     buffer: Vec<u8>,
@@ -73,7 +74,14 @@ pub(super) struct Judge<'c> {
 
 impl<'c> Judge<'c> {
     pub(super) fn new(config: &'c Config) -> Judge<'c> {
-        Judge { config, limits: Limits::default(), seen: HashSet::new(), buffer: Vec::new(), opener: Opener::default() }
+        Judge {
+            config,
+            sitting: Sitting::new(Judges { rules: &config.rules, suppressions: &config.suppressions }),
+            limits: Limits::default(),
+            seen: HashSet::new(),
+            buffer: Vec::new(),
+            opener: Opener::default(),
+        }
     }
 
     /// Judges from `start` until the part is full, the time is up or the batch is at its end; at least one piece.
@@ -138,7 +146,7 @@ impl<'c> Judge<'c> {
         for pending in std::mem::take(&mut part.pending) {
             let Some(record) = records.get(pending.record) else { continue };
             let Ok(event) = CloudTrailEvent::parse(&pending.raw, Some(pending.event_time)) else { continue };
-            let decided = self.decide(&event, record, &found.documents);
+            let decided = self.decide(&event, change(&event).as_ref(), record, &found.documents);
             let mut books = Books::default();
             decided.enter(&mut books);
             part.books.push((pending.record, books));
@@ -153,14 +161,19 @@ impl<'c> Judge<'c> {
         failed
     }
 
-    fn decide(&self, event: &CloudTrailEvent<'_>, record: &Record, documents: &Documents) -> Decided {
-        let judges = Judges { rules: &self.config.rules, suppressions: &self.config.suppressions };
+    fn decide(
+        &self,
+        event: &CloudTrailEvent<'_>,
+        change: Option<&Change<'_>>,
+        record: &Record,
+        documents: &Documents,
+    ) -> Decided {
         let arrival = Arrival {
             detected_at: record.arrival,
             shard_id: Some(&record.shard_id),
             sequence_number: Some(&record.sequence_number),
         };
-        decide(event, judges, documents, arrival)
+        self.sitting.decide(event, change, documents, arrival)
     }
 }
 
@@ -219,9 +232,10 @@ impl Work<'_, '_> {
             return;
         }
         let record = self.part.end.record;
-        let needs = rules.needs(event);
+        let change = change(event);
+        let needs = rules.needs(event, change.as_ref());
         if needs.is_empty() {
-            let decided = self.judge.decide(event, self.record, &Documents::none());
+            let decided = self.judge.decide(event, change.as_ref(), self.record, &Documents::none());
             decided.enter(self.books);
             self.part.take(record, decided, event.event_time);
         } else {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use detection::{
-    Arrival, Books, CloudTrailEvent, Decided, EventKey, Interest, Judges, Limits, Opening, Part, Piece, Splitter,
-    Unreadable, decide,
+    Arrival, Books, CloudTrailEvent, Decided, EventKey, Interest, Judges, Limits, Opening, Part, Piece, Sitting,
+    Splitter, Unreadable, change,
 };
 use lake::{DeadLetter, MAX_RAW_BYTES, Source};
 
@@ -58,6 +58,7 @@ pub struct Judged {
 /// Judges units one after the other into the same memory.
 pub struct Worker<'w> {
     bench: &'w Bench<'w>,
+    sitting: Sitting<'w>,
     reader: Reader,
     splitter: Splitter,
 }
@@ -65,7 +66,8 @@ pub struct Worker<'w> {
 impl<'w> Worker<'w> {
     /// A worker at this bench.
     pub fn new(bench: &'w Bench<'w>) -> Worker<'w> {
-        Worker { bench, reader: Reader::default(), splitter: Splitter::new(bench.limits.max_event_bytes) }
+        let splitter = Splitter::new(bench.limits.max_event_bytes);
+        Worker { bench, sitting: Sitting::new(bench.judges), reader: Reader::default(), splitter }
     }
 
     /// Reads each unit to its end, or to where it cannot be read, and hands on what they came to.
@@ -80,7 +82,7 @@ impl<'w> Worker<'w> {
     fn unit(&mut self, unit: &Unit, batch: Batch, emit: &Emit<'_, Batch>) -> Batch {
         let base = source::first_offset(unit).unwrap_or_default();
         let bench = self.bench;
-        let mut reading = Reading { bench, unit, base, batch, letters: 0, cut_off: false };
+        let mut reading = Reading { bench, sitting: &self.sitting, unit, base, batch, letters: 0, cut_off: false };
         let mut end = 0;
         let splitter = &mut self.splitter;
         let result = self.reader.read(unit, bench.progress, |piece| {
@@ -99,6 +101,7 @@ impl<'w> Worker<'w> {
 
 struct Reading<'r> {
     bench: &'r Bench<'r>,
+    sitting: &'r Sitting<'r>,
     unit: &'r Unit,
     /// Offset of the unit's first byte in its file, after inflating.
     base: u64,
@@ -165,8 +168,9 @@ impl Reading<'_> {
             self.batch.books.not_of_interest += 1;
             return;
         }
-        let documents = self.bench.policies.answer(&rules.needs(event));
-        let decided = decide(event, self.bench.judges, &documents, Arrival::default());
+        let change = change(event);
+        let documents = self.bench.policies.answer(&rules.needs(event, change.as_ref()));
+        let decided = self.sitting.decide(event, change.as_ref(), &documents, Arrival::default());
         self.batch.judged.push(Judged { key: EventKey::of(event), decided });
     }
 

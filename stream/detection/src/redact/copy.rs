@@ -13,15 +13,15 @@ const MAX_KEYS: usize = 64;
 
 /// The compact text of `json` if nothing in it may have to be hidden and no key is repeated; else `None`.
 pub(super) fn copy(json: &str, depth: usize) -> Option<String> {
-    let mut out = Vec::with_capacity(json.len());
+    let mut out = String::with_capacity(json.len());
     let mut deserializer = serde_json::Deserializer::from_str(json);
     Copy { out: &mut out, depth, is_name: false }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
-    String::from_utf8(out).ok()
+    Some(out)
 }
 
 struct Copy<'o> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut String,
     depth: usize,
     /// Whether the text names what stands beside it.
     is_name: bool,
@@ -36,15 +36,16 @@ impl Copy<'_> {
         matches!(clean_text(text, self.depth), Cow::Borrowed(_)) && !(self.is_name && is_secret(text))
     }
 
-    fn write<E: Error>(self, value: impl serde::Serialize) -> Result<(), E> {
-        serde_json::to_writer(self.out, &value).map_err(E::custom)
+    fn write<E: Error>(self, value: &(impl serde::Serialize + ?Sized)) -> Result<(), E> {
+        self.out.push_str(&serde_json::to_string(value).map_err(E::custom)?);
+        Ok(())
     }
 }
 
-fn quote(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
+fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 impl<'de> DeserializeSeed<'de> for Copy<'_> {
@@ -63,23 +64,25 @@ impl<'de> Visitor<'de> for Copy<'_> {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.write(value)
+        self.out.push_str(if value { "true" } else { "false" });
+        Ok(())
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.write(value)
+        self.write(&value)
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.write(value)
+        self.write(&value)
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.write(Value::from(value))
+        self.write(&Value::from(value))
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.write(())
+        self.out.push_str("null");
+        Ok(())
     }
 
     /// Text that stood without an escape needs none again.
@@ -96,7 +99,7 @@ impl<'de> Visitor<'de> for Copy<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        let mut start = b'[';
+        let mut start = '[';
         loop {
             let length = self.out.len();
             self.out.push(start);
@@ -104,15 +107,15 @@ impl<'de> Visitor<'de> for Copy<'_> {
                 self.out.truncate(length);
                 break;
             }
-            start = b',';
+            start = ',';
         }
-        self.out.extend_from_slice(if start == b'[' { b"[]" } else { b"]" });
+        self.out.push_str(if start == '[' { "[]" } else { "]" });
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut keys: Vec<&'de str> = Vec::with_capacity(16);
-        let mut start = b'{';
+        let mut start = '{';
         // A key with an escape is no borrowed text, and an error here.
         while let Some(key) = map.next_key::<&'de str>()? {
             if is_secret(key) || keys.len() == MAX_KEYS || keys.contains(&key) {
@@ -121,11 +124,11 @@ impl<'de> Visitor<'de> for Copy<'_> {
             keys.push(key);
             self.out.push(start);
             quote(self.out, key);
-            self.out.push(b':');
+            self.out.push(':');
             map.next_value_seed(self.inner(NAMES.contains(&key)))?;
-            start = b',';
+            start = ',';
         }
-        self.out.extend_from_slice(if start == b'{' { b"{}" } else { b"}" });
+        self.out.push_str(if start == '{' { "{}" } else { "}" });
         Ok(())
     }
 }

@@ -1,13 +1,15 @@
 //! One event before the rules, with its change and its documents, each read at most once for all rules.
 
 use super::documents::{DocumentName, DocumentRequest, Documents, Found, before_request, judged_request};
+use super::memory::{Memory, Studied};
 use super::policy_answers::Answered;
 use crate::change::{Change, Document, DocumentUse, EventKind};
 use crate::event::{CloudTrailEvent, UNKNOWN_ACCOUNT};
-use policy::{Escalations, Exposure, Kind, Policy, Surroundings};
+use policy::{Exposure, Kind, Policy, Surroundings};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 /// What can be seen of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +28,10 @@ pub(crate) struct Case<'c> {
     pub(crate) event: &'c CloudTrailEvent<'c>,
     pub(crate) change: Option<&'c Change<'c>>,
     documents: &'c Documents,
+    memory: &'c Memory,
     sight: OnceCell<Sight<'c>>,
-    judged: OnceCell<Option<Policy>>,
-    before: OnceCell<Option<Policy>>,
-    escalations: OnceCell<Escalations>,
+    judged: OnceCell<Option<Rc<Studied>>>,
+    before: OnceCell<Option<Rc<Studied>>>,
     exposure: OnceCell<Exposure>,
     pub(super) new_access: OnceCell<Answered>,
     flat: OnceCell<Option<String>>,
@@ -41,15 +43,16 @@ impl<'c> Case<'c> {
         event: &'c CloudTrailEvent<'c>,
         change: Option<&'c Change<'c>>,
         documents: &'c Documents,
+        memory: &'c Memory,
     ) -> Case<'c> {
         Case {
             event,
             change,
             documents,
+            memory,
             sight: OnceCell::new(),
             judged: OnceCell::new(),
             before: OnceCell::new(),
-            escalations: OnceCell::new(),
             exposure: OnceCell::new(),
             new_access: OnceCell::new(),
             flat: OnceCell::new(),
@@ -124,18 +127,13 @@ impl<'c> Case<'c> {
     }
 
     /// The judged document, parsed.
-    pub(crate) fn judged(&self) -> Option<&Policy> {
-        self.judged.get_or_init(|| self.parsed(self.judged_sight())).as_ref()
+    pub(crate) fn judged(&self) -> Option<&Studied> {
+        self.judged.get_or_init(|| self.studied(self.judged_sight())).as_deref()
     }
 
     /// The document before, parsed.
-    pub(crate) fn before(&self) -> Option<&Policy> {
-        self.before.get_or_init(|| self.parsed(self.before_sight())).as_ref()
-    }
-
-    /// Ways in which the judged document, which the caller has at hand, lets its holder raise its privilege.
-    pub(crate) fn escalations(&self, judged: &Policy) -> &Escalations {
-        self.escalations.get_or_init(|| judged.escalations())
+    pub(crate) fn before(&self) -> Option<&Studied> {
+        self.before.get_or_init(|| self.studied(self.before_sight())).as_deref()
     }
 
     /// Whom the judged document lets in, seen from the account of the event.
@@ -146,9 +144,9 @@ impl<'c> Case<'c> {
         })
     }
 
-    fn parsed(&self, sight: Sight<'_>) -> Option<Policy> {
+    fn studied(&self, sight: Sight<'_>) -> Option<Rc<Studied>> {
         match sight {
-            Sight::Text(text) => Some(Policy::parse(text, self.kind())),
+            Sight::Text(text) => Some(self.memory.study(text, self.kind())),
             Sight::Nothing | Sight::NotVisible(_) => None,
         }
     }

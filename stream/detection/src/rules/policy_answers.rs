@@ -6,6 +6,7 @@
 
 use super::case::{Case, Sight};
 use super::leaf::{Condition, Leaf};
+use super::memory::Studied;
 use super::truth::Truth;
 use crate::change::EventKind;
 use policy::{Effect, Exposure, Fault, Finding, Kind, MethodSet, Pattern, Policy, Statement};
@@ -97,18 +98,35 @@ fn leaf_answer(case: &Case<'_>, leaf: &Leaf) -> Answered {
         _ => match (case.judged_sight(), case.judged()) {
             (Sight::NotVisible(_), _) => (Truth::Unknown, None),
             (_, None) => (Truth::No, None),
-            (_, Some(policy)) => {
-                let (truth, evidence) = document_answer(case, policy, leaf);
+            (_, Some(studied)) => {
+                let (truth, evidence) = exposure_answer(case, &studied.policy, leaf)
+                    .unwrap_or_else(|| studied.answer(leaf, || document_answer(studied, leaf)));
                 // What could not be read may hold what was not found.
-                let blurred = truth == Truth::No && is_partial(policy) && !matches!(leaf, Leaf::Malformed);
+                let blurred = truth == Truth::No && is_partial(&studied.policy) && !matches!(leaf, Leaf::Malformed);
                 (if blurred { Truth::Unknown } else { truth }, evidence)
             }
         },
     }
 }
 
-/// A question that one document answers.
-fn document_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Answered {
+/// A question about whom a document lets in, which depends on the account of the event, too.
+fn exposure_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Option<Answered> {
+    let (finding, who) = match leaf {
+        Leaf::CrossAccountPrincipal { outside } => return Some(cross_account(case.exposure(policy), outside, leaf)),
+        Leaf::PublicPrincipal => (&case.exposure(policy).public, "anybody"),
+        Leaf::ExternalIdMissing => {
+            (&case.exposure(policy).external_id_missing, "another account without an external id")
+        }
+        Leaf::OidcUnrestricted => (&case.exposure(policy).oidc_unrestricted, "every user of a web identity provider"),
+        Leaf::ConfusedDeputy => (&case.exposure(policy).confused_deputy, "a service, whoever it acts for"),
+        _ => return None,
+    };
+    Some(principal(leaf, finding.as_ref(), who))
+}
+
+/// A question that one document answers, whatever the event.
+fn document_answer(studied: &Studied, leaf: &Leaf) -> Answered {
+    let policy = &studied.policy;
     let strongest = |actions: &[String], ask: &dyn Fn(&str) -> Option<Finding>| {
         actions.iter().filter_map(|action| ask(action)).max_by_key(|finding| finding.certainty)
     };
@@ -117,7 +135,7 @@ fn document_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Answered {
         Leaf::GrantsOn { action, resource } => found(leaf, policy.grants_on(action, resource), "it allows"),
         Leaf::FullAdmin => whole(leaf, policy.full_admin(), "it allows every action on every resource"),
         Leaf::EffectiveAdmin => {
-            let finding = policy.effective_admin_given(case.escalations(policy));
+            let finding = policy.effective_admin_given(studied.escalations());
             found(leaf, finding, "its holder can make itself administrator with")
         }
         Leaf::WildcardService(services) => {
@@ -137,25 +155,18 @@ fn document_answer(case: &Case<'_>, policy: &Policy, leaf: &Leaf) -> Answered {
             found(leaf, finding, "it allows on every resource")
         }
         Leaf::AccessLevel(names) => found(leaf, policy.grants_any_of(names), "it allows"),
-        Leaf::PrivilegeEscalation { methods, must } => escalation(case, policy, leaf, (*methods, *must)),
-        Leaf::PublicPrincipal => principal(leaf, case.exposure(policy).public.as_ref(), "anybody"),
-        Leaf::CrossAccountPrincipal { outside } => cross_account(case.exposure(policy), outside, leaf),
-        Leaf::ExternalIdMissing => principal(
-            leaf,
-            case.exposure(policy).external_id_missing.as_ref(),
-            "another account without an external id",
-        ),
-        Leaf::OidcUnrestricted => {
-            let who = "every user of a web identity provider";
-            principal(leaf, case.exposure(policy).oidc_unrestricted.as_ref(), who)
-        }
-        Leaf::ConfusedDeputy => {
-            let who = "a service, whoever it acts for";
-            principal(leaf, case.exposure(policy).confused_deputy.as_ref(), who)
-        }
+        Leaf::PrivilegeEscalation { methods, must } => escalation(studied, leaf, (*methods, *must)),
         Leaf::Malformed => malformed(policy, leaf),
-        // Answered before, as these look at more than one document.
-        Leaf::BoundaryRemoved | Leaf::NewAccess | Leaf::LostDeny | Leaf::NotVisible => (Truth::No, None),
+        // Answered before, as these look at the event or at more than one document.
+        Leaf::PublicPrincipal
+        | Leaf::CrossAccountPrincipal { .. }
+        | Leaf::ExternalIdMissing
+        | Leaf::OidcUnrestricted
+        | Leaf::ConfusedDeputy
+        | Leaf::BoundaryRemoved
+        | Leaf::NewAccess
+        | Leaf::LostDeny
+        | Leaf::NotVisible => (Truth::No, None),
     }
 }
 
@@ -208,8 +219,8 @@ fn cross_account(exposure: &Exposure, outside: &[Pattern], leaf: &Leaf) -> Answe
     principal(leaf, Some(finding), &format!("{kind} {name}"))
 }
 
-fn escalation(case: &Case<'_>, policy: &Policy, leaf: &Leaf, (methods, must): (MethodSet, bool)) -> Answered {
-    let escalations = case.escalations(policy);
+fn escalation(studied: &Studied, leaf: &Leaf, (methods, must): (MethodSet, bool)) -> Answered {
+    let escalations = studied.escalations();
     let (certain, possible) = (escalations.must.and(methods), escalations.may.and(methods));
     let (truth, shown) = match (certain.is_empty(), possible.is_empty() || must) {
         (false, _) => (Truth::Must, certain),
@@ -217,7 +228,7 @@ fn escalation(case: &Case<'_>, policy: &Policy, leaf: &Leaf, (methods, must): (M
         (true, true) => return (Truth::No, None),
     };
     let Some(first) = shown.iter().next() else { return (Truth::No, None) };
-    let findings = policy.escalation_evidence(first).map(|(_, findings)| findings).unwrap_or_default();
+    let findings = studied.policy.escalation_evidence(first).map(|(_, findings)| findings).unwrap_or_default();
     let mut sentence =
         format!("its holder can raise its own privilege with {} ({})", first.actions.join(" and "), first.id);
     if shown.len() > 1 {
@@ -266,7 +277,7 @@ fn boundary_removed(case: &Case<'_>, leaf: &Leaf) -> Answered {
         }
         Some(EventKind::BoundarySet) => match (case.judged_sight(), case.judged()) {
             (Sight::NotVisible(_), _) => (Truth::Unknown, None),
-            (_, Some(policy)) if policy.full_admin().is_some() => {
+            (_, Some(studied)) if studied.policy.full_admin().is_some() => {
                 let sentence = "the new permissions boundary lets everything pass".to_owned();
                 (Truth::Must, Some(Evidence::new(leaf, Truth::Must, sentence)))
             }
@@ -283,11 +294,11 @@ fn both_sides<'c>(case: &'c Case<'_>) -> Result<(Option<&'c Policy>, Option<&'c 
     } else if let Sight::NotVisible(why) = case.judged_sight() {
         return Err(why);
     } else {
-        case.judged()
+        case.judged().map(|studied| &studied.policy)
     };
     match case.before_sight() {
         Sight::NotVisible(why) => Err(why),
-        Sight::Nothing | Sight::Text(_) => Ok((case.before(), after)),
+        Sight::Nothing | Sight::Text(_) => Ok((case.before().map(|studied| &studied.policy), after)),
     }
 }
 

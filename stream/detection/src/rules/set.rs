@@ -4,11 +4,12 @@ use super::case::{Case, needs};
 use super::check::Check;
 use super::documents::{DocumentRequest, Documents};
 use super::leaf::Leaf;
+use super::memory::Memory;
 use super::policy_answers::{Evidence, grows};
 use super::read::read_rules;
 use super::rule::{Explained, Rule};
 use super::truth::Truth;
-use crate::change::{Change, change};
+use crate::change::Change;
 use crate::event::{CloudTrailEvent, base_name};
 use crate::yaml::{Fault, Level};
 use hashbrown::HashMap;
@@ -110,11 +111,11 @@ impl RuleSet {
         !self.naming(event_source, event_name).is_empty()
     }
 
-    /// What has to be fetched so that the rules can judge the event; empty when everything is at hand.
-    pub fn needs(&self, event: &CloudTrailEvent<'_>) -> Vec<DocumentRequest> {
-        let change = change(event);
-        let documents = Documents::none();
-        let case = Case::new(event, change.as_ref(), &documents);
+    /// What has to be fetched so that the rules can judge the event, of which `change` was read; empty when everything
+    /// is at hand.
+    pub fn needs(&self, event: &CloudTrailEvent<'_>, change: Option<&Change<'_>>) -> Vec<DocumentRequest> {
+        let (documents, memory) = (Documents::none(), Memory::default());
+        let case = Case::new(event, change, &documents, &memory);
         // Most events carry their document, and then no rule has to be asked.
         let at_most = needs(&case, true);
         if at_most.is_empty() {
@@ -142,12 +143,17 @@ impl RuleSet {
         change: Option<&Change<'_>>,
         documents: &Documents,
     ) -> Evaluation<'r> {
-        let case = Case::new(event, change, documents);
+        self.evaluate_case(&Case::new(event, change, documents, &Memory::default()))
+    }
+
+    /// Holds a case against every rule that names its event.
+    pub(crate) fn evaluate_case<'r>(&'r self, case: &Case<'_>) -> Evaluation<'r> {
+        let event = case.event;
         let mut evaluation = Evaluation::default();
         for rule in self.naming(&event.event_source, &event.event_name) {
             // A fault of our own in one rule must not blind the others; a half-filled cache of the case is harmless,
             // as each cell is filled whole or not at all.
-            match catch_unwind(AssertUnwindSafe(|| rule.judge(&case))) {
+            match catch_unwind(AssertUnwindSafe(|| rule.judge(case))) {
                 Ok((Truth::No, _)) => {}
                 Ok((Truth::Unknown, _)) => evaluation.undecided.push(rule),
                 Ok((truth, evidence)) => evaluation.matches.push(RuleMatch { rule, truth, evidence }),
@@ -159,7 +165,7 @@ impl RuleSet {
             }
         }
         if !evaluation.matches.is_empty() {
-            evaluation.new_access = catch_unwind(AssertUnwindSafe(|| grows(&case))).unwrap_or_default();
+            evaluation.new_access = catch_unwind(AssertUnwindSafe(|| grows(case))).unwrap_or_default();
         }
         evaluation
     }
@@ -210,7 +216,8 @@ impl Rule {
         change: Option<&Change<'_>>,
         documents: &Documents,
     ) -> Vec<Explained> {
-        let case = Case::new(event, change, documents);
+        let memory = Memory::default();
+        let case = Case::new(event, change, documents, &memory);
         self.checks.iter().map(|check| check.explain(&case)).collect()
     }
 }
@@ -255,7 +262,7 @@ rules:
         assert!(set.warnings().iter().any(|fault| fault.to_string().contains("fails on purpose")));
         let raw = r#"{"eventName":"CreateUser","eventSource":"iam.amazonaws.com","eventID":"e1","eventTime":"2024-01-01T12:00:00Z"}"#;
         let event = CloudTrailEvent::parse(raw, None).unwrap();
-        assert_eq!(set.needs(&event), Vec::new(), "a rule that crashes when it is asked for its needs has none");
+        assert_eq!(set.needs(&event, None), Vec::new(), "a rule that crashes when it is asked for its needs has none");
         let evaluation = set.evaluate(&event, None, &Documents::none());
         let matched: Vec<&str> = evaluation.matches.iter().map(|matched| matched.rule.name()).collect();
         assert_eq!(matched, ["Works"]);
