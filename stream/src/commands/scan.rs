@@ -16,7 +16,7 @@ use schemas::Severity;
 use super::judge::Format;
 use super::{ConfigArgs, Exit, Loaded};
 use crate::scan::in_order::{Emit, in_order};
-use crate::scan::inputs::{self, Inputs, Unit};
+use crate::scan::inputs::{Found, Inputs, Unit};
 use crate::scan::judge::{Bench, Worker};
 use crate::scan::summary::{self, Summary};
 use crate::scan::writer::{Outcome, Writer};
@@ -67,15 +67,14 @@ impl From<FailOn> for Severity {
 /// Scans everything the paths name. What cannot be read is told and stored as dead letters; the rest is judged.
 pub fn run(args: &ScanArgs, config: &ConfigArgs) -> Result<Exit> {
     let loaded = Loaded::from_args(config)?;
-    let inputs = inputs::find(&args.paths);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lake = runtime.block_on(Lake::open(&args.audit))?;
     let writer = Writer::new(&runtime, &lake, args.bus.clone())?;
     let started = Instant::now();
-    let (outcome, text_bytes) = scan(args, &loaded, &inputs, writer)?;
+    let (outcome, found, text_bytes) = scan(args, &loaded, writer)?;
     let seconds = started.elapsed().as_secs_f64();
 
-    let summary = Summary { inputs: &inputs, outcome: &outcome, text_bytes, lake: lake.location() };
+    let summary = Summary { found: &found, outcome: &outcome, text_bytes, lake: lake.location() };
     let mut out = io::stdout().lock();
     match args.summary {
         Format::Text => summary::write_text(&mut out, &summary)?,
@@ -83,22 +82,22 @@ pub fn run(args: &ScanArgs, config: &ConfigArgs) -> Result<Exit> {
     }
     summary::write_problems(&mut io::stderr().lock(), &summary)?;
     write_speed(&outcome, text_bytes, seconds)?;
-    Ok(exit(args, &inputs, &outcome))
+    Ok(exit(args, &found, &outcome))
 }
 
-fn exit(args: &ScanArgs, inputs: &Inputs, outcome: &Outcome) -> Exit {
+fn exit(args: &ScanArgs, found: &Found, outcome: &Outcome) -> Exit {
     let worst = outcome.rules.values().filter(|rule| rule.reported > 0).map(|rule| rule.severity).max();
     let asked_for = args.fail_on.map(Severity::from);
     if asked_for.is_some_and(|least| worst.is_some_and(|worst| worst >= least)) {
         Exit::Found
-    } else if outcome.books.dead_letters > 0 || outcome.books.rule_errors > 0 || !inputs.problems.is_empty() {
+    } else if outcome.books.dead_letters > 0 || outcome.books.rule_errors > 0 || !found.problems.is_empty() {
         Exit::NotAllRead
     } else {
         Exit::Done
     }
 }
 
-fn scan(args: &ScanArgs, loaded: &Loaded, inputs: &Inputs, mut writer: Writer<'_>) -> Result<(Outcome, u64)> {
+fn scan(args: &ScanArgs, loaded: &Loaded, mut writer: Writer<'_>) -> Result<(Outcome, Found, u64)> {
     let (progress, text_bytes, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let bench = Bench {
         judges: Judges { rules: &loaded.rules, suppressions: &loaded.suppressions },
@@ -109,24 +108,27 @@ fn scan(args: &ScanArgs, loaded: &Loaded, inputs: &Inputs, mut writer: Writer<'_
         text_bytes: &text_bytes,
     };
     let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let mut inputs = Inputs::of(&args.paths);
     thread::scope(|scope| {
-        scope.spawn(|| show_progress(inputs.bytes(), &progress, &done));
+        scope.spawn(|| show_progress(&args.paths, &progress, &done));
         let worker = || {
             let mut worker = Worker::new(&bench);
-            move |units: &&[Unit], emit: &Emit<'_, _>| worker.judge(units, emit)
+            move |units: Vec<Unit>, emit: &Emit<'_, _>| worker.judge(&units, emit)
         };
-        let taken = in_order(&inputs.groups(), threads, worker, |batch| writer.take(batch));
+        let taken = in_order(&mut inputs, threads, worker, |batch| writer.take(batch));
         done.store(true, Ordering::Relaxed);
         taken
     })?;
-    Ok((writer.finish().context("ending the scan")?, text_bytes.into_inner()))
+    Ok((writer.finish().context("ending the scan")?, inputs.into_found(), text_bytes.into_inner()))
 }
 
-/// A bar on a terminal, nothing in a pipe.
-fn show_progress(total: u64, progress: &AtomicU64, done: &AtomicBool) {
+/// A bar on a terminal, nothing in a pipe. How much there is to read is counted for the bar alone.
+fn show_progress(paths: &[PathBuf], progress: &AtomicU64, done: &AtomicBool) {
     if !io::stderr().is_terminal() {
         return;
     }
+    let groups = Inputs::of(paths).take_while(|_| !done.load(Ordering::Relaxed));
+    let total = groups.flatten().map(|unit| unit.bytes).sum();
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     let template = "{bar:40} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {

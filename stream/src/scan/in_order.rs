@@ -6,8 +6,9 @@
 //! the taker waits for always has a worker.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::iter::Enumerate;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Messages a unit may have waiting before its worker pauses.
@@ -35,42 +36,40 @@ impl<M> Emit<'_, M> {
 }
 
 /// Runs a worker for every unit on `threads` threads; `take` gets the messages in unit order on the calling thread.
-/// `worker` makes the worker of one thread, which may keep memory from unit to unit, but no facts.
+/// Units are asked for one by one, when a worker is free. `worker` makes the worker of one thread, which may keep
+/// memory from unit to unit, but no facts.
 ///
 /// The first error of `take` ends the run: workers stop at their next message.
 pub fn in_order<U, M, E, W>(
-    units: &[U],
+    units: impl Iterator<Item = U> + Send,
     threads: usize,
     worker: impl Fn() -> W + Sync,
     mut take: impl FnMut(M) -> Result<(), E>,
 ) -> Result<(), E>
 where
-    U: Sync,
     M: Send,
-    W: FnMut(&U, &Emit<'_, M>),
+    W: FnMut(U, &Emit<'_, M>),
 {
-    let threads = threads.clamp(1, units.len().max(1));
-    let next = AtomicUsize::new(0);
+    let threads = threads.max(1);
+    let units = Mutex::new(units.enumerate());
     let (announce, announced) = sync_channel(threads * UNITS_AHEAD);
     thread::scope(|scope| {
         for _ in 0..threads {
-            let (announce, next, worker) = (announce.clone(), &next, &worker);
-            scope.spawn(move || claim_units(units, next, &announce, worker()));
+            let (announce, units, worker) = (announce.clone(), &units, &worker);
+            scope.spawn(move || claim_units(units, &announce, worker()));
         }
         drop(announce);
-        take_in_order(units.len(), announced, &mut take)
+        take_in_order(announced, &mut take)
     })
 }
 
 fn claim_units<U, M>(
-    units: &[U],
-    next: &AtomicUsize,
+    units: &Mutex<Enumerate<impl Iterator<Item = U>>>,
     announce: &SyncSender<(usize, Receiver<M>)>,
-    mut work: impl FnMut(&U, &Emit<'_, M>),
+    mut work: impl FnMut(U, &Emit<'_, M>),
 ) {
     loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(unit) = units.get(index) else { return };
+        let Some((index, unit)) = units.lock().unwrap_or_else(PoisonError::into_inner).next() else { return };
         let (sender, receiver) = sync_channel(MESSAGES_PER_UNIT);
         if announce.send((index, receiver)).is_err() {
             return;
@@ -80,14 +79,13 @@ fn claim_units<U, M>(
 }
 
 fn take_in_order<M, E>(
-    units: usize,
     announced: Receiver<(usize, Receiver<M>)>,
     take: &mut impl FnMut(M) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut waiting = BTreeMap::new();
-    for index in 0..units {
+    for index in 0.. {
         while !waiting.contains_key(&index) {
-            // A closed channel means a worker panicked; the scope passes that panic on when it joins.
+            // A closed channel: all units are taken, or a worker panicked, which the scope passes on when it joins.
             let Ok((claimed, receiver)) = announced.recv() else { return Ok(()) };
             waiting.insert(claimed, receiver);
         }
@@ -104,19 +102,18 @@ mod tests {
 
     #[test]
     fn messages_arrive_in_unit_order_whatever_the_threads_do() {
-        let units: Vec<usize> = (0..500).collect();
         for threads in [1, 2, 7] {
             let mut taken = Vec::new();
             let result = in_order(
-                &units,
+                0..500,
                 threads,
                 || {
-                    |unit: &usize, emit: &Emit<'_, _>| {
+                    |unit: usize, emit: &Emit<'_, _>| {
                         for part in 0..(unit % 5) {
                             if unit.is_multiple_of(11) {
                                 thread::yield_now();
                             }
-                            emit.send((*unit, part));
+                            emit.send((unit, part));
                         }
                     }
                 },
@@ -125,7 +122,7 @@ mod tests {
                     Ok::<(), ()>(())
                 },
             );
-            let expected: Vec<_> = units.iter().flat_map(|unit| (0..unit % 5).map(move |part| (*unit, part))).collect();
+            let expected: Vec<_> = (0..500).flat_map(|unit| (0..unit % 5).map(move |part| (unit, part))).collect();
             assert_eq!(result, Ok(()));
             assert_eq!(taken, expected);
         }
@@ -133,13 +130,12 @@ mod tests {
 
     #[test]
     fn an_error_of_the_taker_stops_the_workers() {
-        let units: Vec<u64> = (0..1_000_000).collect();
         let result = in_order(
-            &units,
+            0..1_000_000,
             4,
             || {
-                |unit: &u64, emit: &Emit<'_, u64>| {
-                    emit.send(*unit);
+                |unit: u64, emit: &Emit<'_, u64>| {
+                    emit.send(unit);
                 }
             },
             |unit| if unit == 3 { Err("disk full") } else { Ok(()) },

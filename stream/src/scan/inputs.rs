@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{fs, io, slice};
 
 use walkdir::WalkDir;
 
@@ -27,12 +27,10 @@ pub struct Unit {
     pub range: Option<Range<u64>>,
 }
 
-/// What the paths of the command line came to.
+/// What the paths came to so far.
 #[derive(Debug, Default)]
-pub struct Inputs {
-    /// What to read, in order.
-    pub units: Vec<Unit>,
-    /// Files found, each counted once however many units it has.
+pub struct Found {
+    /// Files to read, each counted once however many units it has.
     pub files: u64,
     /// Files in the folders that do not look like logs, and so are not read.
     pub passed_over: u64,
@@ -40,83 +38,144 @@ pub struct Inputs {
     pub problems: Vec<(PathBuf, String)>,
 }
 
-impl Inputs {
-    /// Size on disk of everything that will be read.
-    pub fn bytes(&self) -> u64 {
-        self.units.iter().map(|unit| unit.bytes).sum()
-    }
-
-    /// The units in order, those put together that one worker reads before it asks for more: handing over costs more
-    /// than reading a small file.
-    pub fn groups(&self) -> Vec<&[Unit]> {
-        let (mut bytes, mut files) = (0, 0);
-        let groups = self.units.chunk_by(|unit, _| {
-            bytes += unit.bytes;
-            files += 1;
-            let goes_on = bytes < GROUP_BYTES && files < GROUP_FILES;
-            if !goes_on {
-                (bytes, files) = (0, 0);
-            }
-            goes_on
-        });
-        groups.collect()
-    }
+/// The units of some paths in groups, found as they are asked for: nobody holds the names of a million files. A file
+/// is taken as it is, a folder is walked with its sub-folders.
+///
+/// A group is what one worker reads before it asks for more: handing over costs more than reading a small file.
+#[derive(Debug)]
+pub struct Inputs<'p> {
+    paths: slice::Iter<'p, PathBuf>,
+    folder: Option<Folder<'p>>,
+    /// A large file of which ranges are left.
+    large: Option<Large>,
+    found: Found,
 }
 
-/// Looks up every path: a file is taken as it is, a folder is walked with its sub-folders.
-pub fn find(paths: &[PathBuf]) -> Inputs {
-    let mut inputs = Inputs::default();
-    for path in paths {
-        match fs::metadata(path) {
-            Err(error) => inputs.problems.push((path.clone(), describe(&error))),
-            Ok(metadata) if metadata.is_dir() => add_folder(path, &mut inputs),
-            Ok(metadata) => add_file(path, metadata.len(), &mut inputs),
+#[derive(Debug)]
+struct Folder<'p> {
+    path: &'p Path,
+    entries: walkdir::IntoIter,
+    /// Files found before it.
+    files_before: u64,
+}
+
+#[derive(Debug)]
+struct Large {
+    path: PathBuf,
+    bytes: u64,
+    /// Where the next range starts.
+    start: u64,
+}
+
+impl<'p> Inputs<'p> {
+    /// The inputs that these paths name.
+    pub fn of(paths: &'p [PathBuf]) -> Inputs<'p> {
+        Inputs { paths: paths.iter(), folder: None, large: None, found: Found::default() }
+    }
+
+    /// What was found; complete when there are no more groups.
+    pub fn into_found(self) -> Found {
+        self.found
+    }
+
+    fn unit(&mut self) -> Option<Unit> {
+        loop {
+            if let Some(unit) = self.range() {
+                return Some(unit);
+            }
+            let unit = match &self.folder {
+                Some(_) => self.next_in_folder(),
+                None => self.next_path()?,
+            };
+            if unit.is_some() {
+                return unit;
+            }
         }
     }
-    inputs
-}
 
-fn add_folder(folder: &Path, inputs: &mut Inputs) {
-    let before = inputs.files;
-    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(folder).to_path_buf();
+    /// `None` at the end of the command line, `Some(None)` for a path that is no file to read.
+    fn next_path(&mut self) -> Option<Option<Unit>> {
+        let path = self.paths.next()?;
+        match fs::metadata(path) {
+            Err(error) => self.found.problems.push((path.clone(), describe(&error))),
+            Ok(metadata) if metadata.is_dir() => {
+                let entries = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
+                self.folder = Some(Folder { path, entries, files_before: self.found.files });
+            }
+            Ok(metadata) => return Some(self.file(path.clone(), metadata.len())),
+        }
+        Some(None)
+    }
+
+    fn next_in_folder(&mut self) -> Option<Unit> {
+        let folder = self.folder.as_mut()?;
+        let entry = match folder.entries.next() {
+            Some(Ok(entry)) => entry,
+            Some(Err(error)) => {
+                let path = error.path().unwrap_or(folder.path).to_path_buf();
                 let reason = error.io_error().map_or_else(|| error.to_string(), describe);
-                inputs.problems.push((path, reason));
-                continue;
+                self.found.problems.push((path, reason));
+                return None;
+            }
+            None => {
+                if self.found.files == folder.files_before {
+                    let endings = ENDINGS.join(", ");
+                    let reason = format!("no file to read in this folder (looked for names ending in {endings})");
+                    self.found.problems.push((folder.path.to_path_buf(), reason));
+                }
+                self.folder = None;
+                return None;
             }
         };
         if entry.file_type().is_dir() {
-            continue;
+            return None;
         }
         if !looks_like_a_log(entry.path()) {
-            inputs.passed_over += 1;
-            continue;
+            self.found.passed_over += 1;
+            return None;
         }
         match entry.metadata() {
-            Ok(metadata) => add_file(entry.path(), metadata.len(), inputs),
-            Err(error) => inputs.problems.push((entry.path().to_path_buf(), error.to_string())),
+            Ok(metadata) => self.file(entry.into_path(), metadata.len()),
+            Err(error) => {
+                self.found.problems.push((entry.path().to_path_buf(), error.to_string()));
+                None
+            }
         }
     }
-    if inputs.files == before {
-        let reason = format!("no file to read in this folder (looked for names ending in {})", ENDINGS.join(", "));
-        inputs.problems.push((folder.to_path_buf(), reason));
+
+    /// The file as one unit; nothing yet for one that is read in ranges.
+    fn file(&mut self, path: PathBuf, bytes: u64) -> Option<Unit> {
+        self.found.files += 1;
+        if bytes <= RANGE_BYTES || !super::source::holds_plain_lines(&path) {
+            return Some(Unit { path, bytes, range: None });
+        }
+        self.large = Some(Large { path, bytes, start: 0 });
+        None
+    }
+
+    fn range(&mut self) -> Option<Unit> {
+        let large = self.large.as_mut()?;
+        let (start, end) = (large.start, (large.start + RANGE_BYTES).min(large.bytes));
+        if start == end {
+            self.large = None;
+            return None;
+        }
+        large.start = end;
+        Some(Unit { path: large.path.clone(), bytes: end - start, range: Some(start..end) })
     }
 }
 
-fn add_file(path: &Path, bytes: u64, inputs: &mut Inputs) {
-    inputs.files += 1;
-    if bytes <= RANGE_BYTES || !super::source::holds_plain_lines(path) {
-        inputs.units.push(Unit { path: path.to_path_buf(), bytes, range: None });
-        return;
-    }
-    let mut start = 0;
-    while start < bytes {
-        let end = (start + RANGE_BYTES).min(bytes);
-        inputs.units.push(Unit { path: path.to_path_buf(), bytes: end - start, range: Some(start..end) });
-        start = end;
+impl Iterator for Inputs<'_> {
+    type Item = Vec<Unit>;
+
+    fn next(&mut self) -> Option<Vec<Unit>> {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while bytes < GROUP_BYTES && group.len() < GROUP_FILES {
+            let Some(unit) = self.unit() else { break };
+            bytes += unit.bytes;
+            group.push(unit);
+        }
+        (!group.is_empty()).then_some(group)
     }
 }
 
@@ -132,5 +191,41 @@ pub fn describe(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied: make it readable for this user".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_follow_names_and_sizes_and_a_large_file_comes_in_ranges() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: usize| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}\n".repeat(bytes / 3)).unwrap();
+        };
+        write("b/large.jsonl", (RANGE_BYTES as usize) * 2 + 300);
+        (0..GROUP_FILES + 1).for_each(|number| write(&format!("a/{number:03}.json"), 3));
+        write("c/notes.txt", 3);
+        let paths = [folder.path().to_path_buf(), folder.path().join("gone"), folder.path().join("c")];
+        let mut inputs = Inputs::of(&paths);
+        let groups: Vec<Vec<Unit>> = inputs.by_ref().collect();
+        let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+        // The second group takes the last small file and the first range: it is full only then.
+        assert_eq!(sizes, [GROUP_FILES, 2, 1, 1]);
+        let ranges: Vec<Range<u64>> = groups.iter().flatten().filter_map(|unit| unit.range.clone()).collect();
+        assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert_eq!(
+            (ranges.len(), ranges[2].end),
+            (3, fs::metadata(folder.path().join("b/large.jsonl")).unwrap().len())
+        );
+        let found = inputs.into_found();
+        assert_eq!((found.files, found.passed_over), (GROUP_FILES as u64 + 2, 2));
+        let problems: Vec<&str> = found.problems.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(problems.len(), 2);
+        assert_eq!(problems[0], "no such file or folder");
+        assert!(problems[1].starts_with("no file to read in this folder"));
     }
 }

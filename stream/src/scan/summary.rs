@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use schemas::{Severity, Violation};
 use serde_json::json;
 
-use super::inputs::Inputs;
+use super::inputs::Found;
 use super::writer::{Outcome, RuleCount};
 
 /// Objects named in the text summary; the rest are counted.
@@ -17,7 +17,7 @@ const UNREAD_SHOWN: usize = 20;
 /// Everything the summary is made of.
 pub struct Summary<'s> {
     /// What was looked for.
-    pub inputs: &'s Inputs,
+    pub found: &'s Found,
     /// What came of it.
     pub outcome: &'s Outcome,
     /// Bytes of log text, after inflating.
@@ -35,7 +35,7 @@ pub fn write_text(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()>
 
 fn write_books(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()> {
     let books = &summary.outcome.books;
-    let (files, passed_over) = (summary.inputs.files, summary.inputs.passed_over);
+    let (files, passed_over) = (summary.found.files, summary.found.passed_over);
     writeln!(out, "Books")?;
     write!(out, "  files       {:>12}", number(files))?;
     writeln!(out, " read, {} of log text; {passed_over} passed over", size(summary.text_bytes))?;
@@ -146,7 +146,7 @@ fn stored(violations: u64, events: u64, objects: u64) -> String {
 
 /// What needs a person's eye, on standard error: paths, unreadable records, rules that failed.
 pub fn write_problems(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()> {
-    for (path, reason) in &summary.inputs.problems {
+    for (path, reason) in &summary.found.problems {
         writeln!(out, "warning: {}: {reason}", path.display())?;
     }
     let unread = &summary.outcome.unread;
@@ -170,11 +170,11 @@ pub fn write_json(out: &mut impl Write, summary: &Summary<'_>) -> io::Result<()>
     let objects: Vec<_> = objects
         .map(|object| json!({"key": object.key, "rows": object.rows, "bytes": object.bytes, "new": object.new}))
         .collect();
-    let problems = summary.inputs.problems.iter();
+    let problems = summary.found.problems.iter();
     let problems: Vec<_> = problems.map(|(path, reason)| json!({"path": path, "reason": reason})).collect();
     let document = json!({
-        "files": summary.inputs.files,
-        "passed_over": summary.inputs.passed_over,
+        "files": summary.found.files,
+        "passed_over": summary.found.passed_over,
         "text_bytes": summary.text_bytes,
         "books": summary.outcome.books,
         "rules": rules,
