@@ -93,7 +93,8 @@ pub(super) fn document<'a>(event: &CloudTrailEvent<'a>, row: &Row) -> Document<'
 
 /// An empty text is how SQS is told to take the policy away.
 fn is_blank(raw: &RawValue) -> bool {
-    text(raw).is_some_and(|text| text.trim().is_empty())
+    let begins_object = raw.get().trim_start_matches('"').trim_start().starts_with('{');
+    !begins_object && text(raw).is_some_and(|text| text.trim().is_empty())
 }
 
 /// The document as it stands in the event.

@@ -47,10 +47,10 @@ impl Wording {
 impl FieldTest {
     /// Whether one of the values stands at the path.
     pub(crate) fn holds(&self, case: &Case<'_>) -> bool {
-        let mut found = Vec::new();
+        let mut holds = false;
         let (value, path) = case.field(&self.path);
-        self.collect(value, path, &mut found);
-        found.iter().any(|found| self.values.contains(found))
+        scalars(value, path, &mut |found| holds |= self.values.iter().any(|wanted| *wanted == found));
+        holds
     }
 
     /// What the rule asks for, for explanations.
@@ -62,27 +62,27 @@ impl FieldTest {
     pub(crate) fn found(&self, case: &Case<'_>) -> String {
         let mut found = Vec::new();
         let (value, path) = case.field(&self.path);
-        self.collect(value, path, &mut found);
+        scalars(value, path, &mut |scalar| found.push(scalar.into_owned()));
         let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
         format!("{}: {found}", self.path.join("."))
     }
+}
 
-    /// The scalars at the path; a list on the way means any of its members, and so does `*` for an object.
-    fn collect(&self, at: &Value, path: &[String], found: &mut Vec<String>) {
-        match (at, path.split_first()) {
-            (Value::Array(items), _) => items.iter().for_each(|item| self.collect(item, path, found)),
-            (Value::Object(members), Some((key, rest))) if key == "*" => {
-                members.values().for_each(|value| self.collect(value, rest, found));
-            }
-            (Value::Object(members), Some((key, rest))) => {
-                if let Some(value) = members.get(key) {
-                    self.collect(value, rest, found);
-                }
-            }
-            (Value::String(text), None) => found.push(text.clone()),
-            (Value::Bool(_) | Value::Number(_) | Value::Null, None) => found.push(at.to_string()),
-            _ => {}
+/// The scalars at the path; a list on the way means any of its members, and so does `*` for an object.
+fn scalars<'v>(at: &'v Value, path: &[String], take: &mut dyn FnMut(Cow<'v, str>)) {
+    match (at, path.split_first()) {
+        (Value::Array(items), _) => items.iter().for_each(|item| scalars(item, path, take)),
+        (Value::Object(members), Some((key, rest))) if key == "*" => {
+            members.values().for_each(|value| scalars(value, rest, take));
         }
+        (Value::Object(members), Some((key, rest))) => {
+            if let Some(value) = members.get(key) {
+                scalars(value, rest, take);
+            }
+        }
+        (Value::String(text), None) => take(Cow::Borrowed(text)),
+        (Value::Bool(_) | Value::Number(_) | Value::Null, None) => take(Cow::Owned(at.to_string())),
+        _ => {}
     }
 }
 
