@@ -31,17 +31,20 @@ check: ## format, lints, documentation, dependency rules
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh tools/check-dependencies.sh
 
-bench: $(VENV)/ready ## speed and memory beside peers, on 100 MB and 1 GB (about half an hour cold, with the release build)
-	$(CARGO) build --locked --release -p stream --bins --examples
-	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100 1000
+# The programs as they are deployed: `make package` builds them the same way.
+BENCHED := --profile lambda -p stream --bin detector --example peers --example batch_costs
+
+bench: $(VENV)/ready ## speed and memory beside peers, on 100 MB and 1 GB (about half an hour cold, with the build)
+	$(CARGO) build --locked $(BENCHED)
+	$(PYTHON) bench/run.py --bin $(TARGET)/lambda --mb 100 1000
 
 bench-large: $(VENV)/ready ## the same scans on 100 MB, 1 GB and 5 GB (25 GB of disk in bench-data/, an hour)
-	$(CARGO) build --locked --release -p stream --bins --examples
-	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100 1000 5000 --parts scan
+	$(CARGO) build --locked $(BENCHED)
+	$(PYTHON) bench/run.py --bin $(TARGET)/lambda --mb 100 1000 5000 --parts scan
 
 bench-quick: $(VENV)/ready ## the same on 100 MB only
-	$(CARGO) build --locked --release -p stream --bins --examples
-	$(PYTHON) bench/run.py --bin $(TARGET)/release --mb 100
+	$(CARGO) build --locked $(BENCHED)
+	$(PYTHON) bench/run.py --bin $(TARGET)/lambda --mb 100
 
 bench-analytics: $(VENV)/ready ## analytics beside DuckDB on 20 million violations and on 5,000 small files (release build: half an hour cold)
 	$(CARGO) build --locked --release -p analytics

@@ -149,7 +149,7 @@ def counted(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder with the release binaries")
+    parser.add_argument("--bin", required=True, help="folder with the programs, built as Makefile does")
     parser.add_argument("--mb", type=int, nargs="+", default=[100])
     parser.add_argument("--mixes", nargs="+", default=list(MIXES), choices=list(MIXES))
     parser.add_argument("--envelopes", nargs="+", default=["s3", "jsonl"], choices=["s3", "jsonl"])

@@ -217,6 +217,11 @@ impl<'a> CloudTrailEvent<'a> {
         if self.error_code.is_some() || failed_sign_in() { Outcome::Failure } else { Outcome::Success }
     }
 
+    /// Whether the call worked on data, such as an object of a bucket, and not on the resource itself.
+    pub fn is_data_event(&self) -> bool {
+        self.event_category.as_deref() == Some("Data")
+    }
+
     /// The caller's name; see [`UserIdentity::principal_name`].
     pub fn principal_name(&self) -> Option<&str> {
         self.user_identity.principal_name()

@@ -227,12 +227,12 @@ impl Work<'_, '_> {
             return;
         }
         let rules = &self.judge.config.rules;
-        if !rules.wants(&event.event_source, &event.event_name) {
+        let change = change(event);
+        if !rules.wants_event(event, change.as_ref()) {
             self.books.not_of_interest += 1;
             return;
         }
         let record = self.part.end.record;
-        let change = change(event);
         let needs = rules.needs(event, change.as_ref());
         if needs.is_empty() {
             let decided = self.judge.decide(event, change.as_ref(), self.record, &Documents::none());

@@ -164,11 +164,11 @@ impl Reading<'_> {
     fn event(&mut self, event: &CloudTrailEvent<'_>) {
         self.batch.books.events_in += 1;
         let rules = self.bench.judges.rules;
-        if !rules.wants(&event.event_source, &event.event_name) {
+        let change = change(event);
+        if !rules.wants_event(event, change.as_ref()) {
             self.batch.books.not_of_interest += 1;
             return;
         }
-        let change = change(event);
         let documents = self.bench.policies.answer(&rules.needs(event, change.as_ref()));
         let decided = self.sitting.decide(event, change.as_ref(), &documents, Arrival::default());
         self.batch.judged.push(Judged { key: EventKey::of(event), decided });

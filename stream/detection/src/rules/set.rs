@@ -111,6 +111,19 @@ impl RuleSet {
         !self.naming(event_source, event_name).is_empty()
     }
 
+    /// Whether the event is of interest: some rule names it. Of data events, such as every upload to a bucket, only those
+    /// count that a rule may match: there can be thousands for each call that changes privilege.
+    pub fn wants_event(&self, event: &CloudTrailEvent<'_>, change: Option<&Change<'_>>) -> bool {
+        let naming = self.naming(&event.event_source, &event.event_name);
+        if !event.is_data_event() {
+            return !naming.is_empty();
+        }
+        let (documents, memory) = (Documents::none(), Memory::default());
+        let case = Case::new(event, change, &documents, &memory);
+        // A rule that fails here fails again where it is held against the event, and is told there.
+        naming.iter().any(|rule| rule.may_match(&case).unwrap_or(true))
+    }
+
     /// What has to be fetched so that the rules can judge the event, of which `change` was read; empty when everything
     /// is at hand.
     pub fn needs(&self, event: &CloudTrailEvent<'_>, change: Option<&Change<'_>>) -> Vec<DocumentRequest> {
@@ -122,13 +135,8 @@ impl RuleSet {
             return at_most;
         }
         let naming = self.naming(&event.event_source, &event.event_name).into_iter();
-        let reading = naming.filter(|rule| rule.checks.iter().any(Check::reads_document)).filter(|rule| {
-            let mut without_document = rule.checks.iter().filter(|check| !check.reads_document());
-            let mut holds = || without_document.all(|check| check.judge(&case, &mut Vec::new()).holds());
-            // A rule that fails here fails again where it is held against the event, and is told there.
-            catch_unwind(AssertUnwindSafe(&mut holds)).unwrap_or_default()
-        });
-        let reading: Vec<&Rule> = reading.collect();
+        let reading = naming.filter(|rule| rule.checks.iter().any(Check::reads_document));
+        let reading: Vec<&Rule> = reading.filter(|rule| rule.may_match(&case).unwrap_or(false)).collect();
         if reading.is_empty() {
             return Vec::new();
         }
@@ -196,6 +204,13 @@ impl RuleSet {
 }
 
 impl Rule {
+    /// Whether the conditions hold that need no document; `None` when the rule failed.
+    fn may_match(&self, case: &Case<'_>) -> Option<bool> {
+        let mut without_document = self.checks.iter().filter(|check| !check.reads_document());
+        let mut holds = || without_document.all(|check| check.judge(case, &mut Vec::new()).holds());
+        catch_unwind(AssertUnwindSafe(&mut holds)).ok()
+    }
+
     /// Whether all conditions hold; stops at the first that does not.
     pub(super) fn judge(&self, case: &Case<'_>) -> (Truth, Vec<Evidence>) {
         let mut evidence = Vec::new();
@@ -255,6 +270,26 @@ rules:
      conditions: {event_names: [CreateUser], drill: true, policy: {full_admin: true}}}
   - {name: Works, description: d, severity: HIGH, action: alert, conditions: {event_names: [CreateUser]}}
 ";
+
+    #[test]
+    fn a_data_event_is_of_interest_only_when_a_rule_may_match_it() {
+        let rules = "
+rules:
+  - {name: PublicUpload, description: d, severity: HIGH, action: alert,
+     conditions: {event_names: [PutObject], event_fields: {requestParameters.x-amz-acl: [public-read]}}}
+";
+        let set = RuleSet::load(rules, "rules.yaml").unwrap();
+        let wants = |category: &str, acl: &str| {
+            let raw = format!(
+                r#"{{"eventName":"PutObject","eventSource":"s3.amazonaws.com","eventCategory":"{category}",
+                    "eventTime":"2024-01-01T12:00:00Z","requestParameters":{{"x-amz-acl":"{acl}"}}}}"#
+            );
+            set.wants_event(&CloudTrailEvent::parse(&raw, None).unwrap(), None)
+        };
+        assert!(wants("Data", "public-read"));
+        assert!(!wants("Data", "private"));
+        assert!(wants("Management", "private"));
+    }
 
     #[test]
     fn d3_d27_a_rule_that_crashes_is_reported_and_the_others_still_run() {
