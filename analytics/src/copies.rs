@@ -22,25 +22,24 @@ use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{exec_datafusion_err, internal_err};
 use datafusion::datasource::listing::{ListingTable, PartitionedFile};
-use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetRowSelection};
+use datafusion::datasource::physical_plan::parquet::{DefaultParquetFileReaderFactory, ParquetRowSelection};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, ParquetFileReaderFactory};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
 use schemas::{Table, arrow_schema};
 
 use crate::files::{self, Fault};
-use crate::reading::ReadOnly;
+use crate::footers::Footers;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8_192;
@@ -79,14 +78,8 @@ struct Day {
 
 impl EachRowOnce {
     /// The table over its files. Footers come from the cache of the queries.
-    pub(crate) fn new(
-        table: &'static Table,
-        files: ListingTable,
-        store: Arc<ReadOnly>,
-        footers: Arc<FileMetadataCache>,
-        faults: Faults,
-    ) -> EachRowOnce {
-        EachRowOnce { files, reader: Reader { table, store, footers }, days: Mutex::default(), faults }
+    pub(crate) fn new(table: &'static Table, files: ListingTable, footers: Footers, faults: Faults) -> EachRowOnce {
+        EachRowOnce { files, reader: Reader { table, footers }, days: Mutex::default(), faults }
     }
 
     /// Each of the days, known or looked at now, some at the same time.
@@ -168,8 +161,7 @@ impl TableProvider for EachRowOnce {
 #[derive(Debug, Clone)]
 struct Reader {
     table: &'static Table,
-    store: Arc<ReadOnly>,
-    footers: Arc<FileMetadataCache>,
+    footers: Footers,
 }
 
 /// A row that may have copies, in the order in which they are shown.
@@ -184,8 +176,8 @@ struct Candidate {
 impl Reader {
     /// What is shown of a day, and the files that cannot be read, which are not looked at.
     async fn day(&self, files: Vec<ObjectMeta>) -> Result<(Day, Vec<(Path, Fault)>)> {
-        let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
-        let mut faults = files::check_footers(&store, &self.footers, &files).await?;
+        let store = self.footers.store();
+        let mut faults = files::check_footers(&self.footers, &files).await?;
         let mut hashes: Vec<Vec<u64>> = Vec::with_capacity(files.len());
         for file in &files {
             // The query engine skips an empty file; it is named elsewhere.
@@ -194,7 +186,7 @@ impl Reader {
             match found {
                 Ok(found) => hashes.push(found),
                 Err(error) => {
-                    faults.push((file.location.clone(), files::fault_of(&store, &file.location, error).await?));
+                    faults.push((file.location.clone(), files::fault_of(store, &file.location, error).await?));
                     hashes.push(Vec::new());
                 }
             }
@@ -209,7 +201,7 @@ impl Reader {
             match self.candidates(file, place, &rows, hashes.len()).await {
                 Ok(found) => candidates.extend(found),
                 Err(error) => {
-                    faults.push((file.location.clone(), files::fault_of(&store, &file.location, error).await?));
+                    faults.push((file.location.clone(), files::fault_of(store, &file.location, error).await?));
                 }
             }
         }
@@ -253,11 +245,13 @@ impl Reader {
 
     /// Columns of a file as the table has them, in the order asked for: what an old file does not have is null.
     async fn read(&self, file: &ObjectMeta, names: &[&str], rows: Option<RowSelection>) -> Result<Vec<RecordBatch>> {
-        let readers = CachedParquetFileReaderFactory::new(Arc::clone(&self.store) as _, Arc::clone(&self.footers));
+        let footer = ArrowReaderMetadata::try_new(self.footers.of(file).await?, ArrowReaderOptions::default())?;
+        let readers = DefaultParquetFileReaderFactory::new(Arc::clone(self.footers.store()));
         let whole = PartitionedFile::from(file.clone());
         let reader: Box<dyn AsyncFileReader> =
             readers.create_reader(0, whole, None, &ExecutionPlanMetricsSet::new())?;
-        let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await?.with_batch_size(BATCH_ROWS);
+        let mut builder =
+            ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer).with_batch_size(BATCH_ROWS);
         let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
         builder = builder.with_projection(mask);
         if let Some(rows) = rows {

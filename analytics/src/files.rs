@@ -5,11 +5,9 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::DefaultParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::{FileScanConfig, ParquetFileReaderFactory};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::DataFusionError;
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
 use datafusion::parquet::file::metadata::ParquetMetaData;
@@ -19,6 +17,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use schemas::{TABLES, Table, arrow_schema};
+
+use crate::footers::Footers;
 
 /// Footers read at the same time.
 const FOOTERS_AT_ONCE: usize = 16;
@@ -54,39 +54,44 @@ pub(crate) fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Vec<ObjectMeta> {
 
 /// Reads the footers into the cache the query will use. Answers the files that cannot be read, with the reason.
 pub(crate) async fn check_footers(
-    store: &Arc<dyn ObjectStore>,
-    cache: &Arc<FileMetadataCache>,
+    footers: &Footers,
     files: &[ObjectMeta],
 ) -> Result<Vec<(Path, Fault)>, DataFusionError> {
-    let check = |file: ObjectMeta| check_footer(Arc::clone(store), Arc::clone(cache), file);
-    let checks = futures::stream::iter(files.to_vec()).map(check);
-    let found: Vec<_> = checks.buffered(FOOTERS_AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let read = |file: ObjectMeta| async move { (footers.of(&file).await, file) };
+    let mut reads = futures::stream::iter(files.to_vec()).map(read).buffered(FOOTERS_AT_ONCE);
+    let mut good: Option<(Path, Arc<ParquetMetaData>)> = None;
+    let mut faults = Vec::new();
+    while let Some((footer, file)) = reads.next().await {
+        let fault = match footer {
+            // The files of a table are mostly of one writer, and a comparison is quick.
+            Ok(footer) if good.as_ref().is_some_and(|good| alike(good, &file, &footer)) => None,
+            Ok(footer) => {
+                let fault = schema_fault(&file, &footer);
+                if fault.is_none() {
+                    good = Some((file.location.clone(), footer));
+                }
+                fault.map(Fault::Broken)
+            }
+            Err(error) => Some(fault_of(footers.store(), &file.location, error).await?),
+        };
+        faults.extend(fault.map(|fault| (file.location, fault)));
+    }
+    Ok(faults)
 }
 
-async fn check_footer(
-    store: Arc<dyn ObjectStore>,
-    cache: Arc<FileMetadataCache>,
-    file: ObjectMeta,
-) -> Result<Option<(Path, Fault)>, DataFusionError> {
-    let footer = DFParquetMetadata::new(store.as_ref(), &file).with_file_metadata_cache(Some(cache));
-    let fault = match footer.fetch_metadata().await {
-        Ok(metadata) => schema_fault(&file, &metadata).map(Fault::Broken),
-        Err(error) => Some(fault_of(&store, &file.location, error).await?),
-    };
-    Ok(fault.map(|fault| (file.location, fault)))
+/// True for a file of the same table and with the same columns as a good one.
+fn alike(good: &(Path, Arc<ParquetMetaData>), file: &ObjectMeta, footer: &ParquetMetaData) -> bool {
+    let (a, b) = (good.1.file_metadata(), footer.file_metadata());
+    good.0.parts().next() == file.location.parts().next()
+        && a.schema_descr().root_schema() == b.schema_descr().root_schema()
+        && a.key_value_metadata() == b.key_value_metadata()
 }
 
 /// Names of the columns of files whose footers can be read.
-pub(crate) async fn columns(
-    store: &Arc<dyn ObjectStore>,
-    cache: &Arc<FileMetadataCache>,
-    files: &[ObjectMeta],
-) -> Vec<(String, Vec<String>)> {
+pub(crate) async fn columns(footers: &Footers, files: &[ObjectMeta]) -> Vec<(String, Vec<String>)> {
     let mut columns = Vec::new();
     for file in files {
-        let footer = DFParquetMetadata::new(store.as_ref(), file).with_file_metadata_cache(Some(Arc::clone(cache)));
-        let Ok(metadata) = footer.fetch_metadata().await else { continue };
+        let Ok(metadata) = footers.of(file).await else { continue };
         let held = metadata.file_metadata().schema_descr().root_schema().get_fields().iter();
         columns.push((file.location.to_string(), held.map(|field| field.name().to_owned()).collect()));
     }

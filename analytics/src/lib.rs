@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod files;
 mod filter;
+mod footers;
 mod month;
 mod plain;
 mod principal;

@@ -12,6 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::MemTable;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::config::TableParquetOptions;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
@@ -33,6 +34,7 @@ use crate::engine::Engine;
 use crate::engine::athena::Cost;
 use crate::error::AnalyticsError;
 use crate::files::{self, Fault};
+use crate::footers::Footers;
 use crate::month::Month;
 use crate::reading::ReadOnly;
 use crate::span::Span;
@@ -70,6 +72,7 @@ pub struct Tables {
     ctx: SessionContext,
     engine: Engine,
     store: Arc<ReadOnly>,
+    footers: Footers,
     checked: BTreeSet<Path>,
     left_out: Vec<LeftOut>,
     /// What was found while copies were looked for.
@@ -89,19 +92,21 @@ impl Tables {
         let store = Arc::new(ReadOnly::new(lake.store(), lake.root().clone()));
         let ctx = SessionContext::new_with_config_rt(session_config(), runtime()?);
         ctx.register_object_store(&store_url()?, Arc::clone(&store) as Arc<dyn ObjectStore>);
+        let cache = ctx.runtime_env().cache_manager.get_file_metadata_cache();
+        let footers = Footers::new(Arc::clone(&store) as _, cache);
         let faults = Faults::default();
         for table in TABLES {
             ctx.register_table(physical_name(table), Arc::new(listing(table)?))?;
             if physical_name(table) != table.name {
-                let footers = ctx.runtime_env().cache_manager.get_file_metadata_cache();
-                let once = EachRowOnce::new(table, listing(table)?, Arc::clone(&store), footers, faults.clone());
+                let once = EachRowOnce::new(table, listing(table)?, footers.clone(), faults.clone());
                 ctx.register_table(table.name, Arc::new(once))?;
             }
         }
         for view in VIEWS {
             ctx.sql(&view.statement()).await?;
         }
-        Ok(Tables { ctx, engine, store, checked: BTreeSet::new(), left_out: Vec::new(), faults, gone: BTreeMap::new() })
+        let (checked, left_out, gone) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
+        Ok(Tables { ctx, engine, store, footers, checked, left_out, faults, gone })
     }
 
     /// Answers one statement that reads: SELECT, EXPLAIN, SHOW or DESCRIBE.
@@ -183,9 +188,7 @@ impl Tables {
             if self.check(&files).await? || self.find_unreadable(&files).await? {
                 continue;
             }
-            let cache = self.ctx.runtime_env().cache_manager.get_file_metadata_cache();
-            let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
-            return Ok(files::columns(&store, &cache, &files).await);
+            return Ok(files::columns(&self.footers, &files).await);
         }
     }
 
@@ -251,9 +254,7 @@ impl Tables {
     /// Reads the footers of files not seen before. True when the query has to be planned again.
     async fn check(&mut self, files: &[ObjectMeta]) -> Result<bool, AnalyticsError> {
         let new: Vec<_> = files.iter().filter(|file| !self.checked.contains(&file.location)).cloned().collect();
-        let cache = self.ctx.runtime_env().cache_manager.get_file_metadata_cache();
-        let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
-        let mut faults = files::check_footers(&store, &cache, &new).await?;
+        let mut faults = files::check_footers(&self.footers, &new).await?;
         let empty = self.store.take_empty().into_iter().map(|path| (path, Fault::Broken(files::EMPTY.to_owned())));
         faults.extend(empty);
         for (path, fault) in self.faults.take() {
@@ -337,7 +338,10 @@ fn listing(table: &Table) -> Result<ListingTable, AnalyticsError> {
     let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
     let schema = Schema::new(arrow_schema(table).fields().iter().map(nullable).collect::<Vec<_>>());
     let partitions = PARTITION_COLUMNS.iter().map(|name| ((*name).to_owned(), DataType::Utf8)).collect();
-    let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
+    let mut reading = TableParquetOptions::default();
+    // See `footers`: without it no scan reads the page indexes either.
+    reading.global.enable_page_index = false;
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default().with_options(reading)))
         .with_file_extension(".parquet")
         .with_table_partition_cols(partitions);
     let url = ListingTableUrl::parse(format!("{STORE}{}/", table.name))?;

@@ -57,6 +57,11 @@ async fn a_file_that_is_no_parquet_is_left_out() {
 }
 
 #[tokio::test]
+async fn a_file_whose_footer_would_begin_before_the_file_is_left_out() {
+    left_out_when(|file| fs::write(file, b"PAR1 no Parquet\xff\xff\xff\x7fPAR1").unwrap(), "a footer of ").await;
+}
+
+#[tokio::test]
 async fn an_empty_file_is_left_out() {
     left_out_when(|file| fs::write(file, "").unwrap(), "not a readable Parquet file").await;
 }
