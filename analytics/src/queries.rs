@@ -5,7 +5,7 @@
 
 use schemas::POLICY_ATTACK_PATTERNS;
 
-use crate::filter::Filter;
+use crate::filter::{Filter, literal};
 use crate::span::Span;
 
 /// Which period a query is about.
@@ -43,7 +43,9 @@ pub(crate) const PRINCIPALS: &str = include_str!("queries/principals.sql");
 pub(crate) const HIGH_RISK_PRINCIPALS: &str = include_str!("queries/high_risk_principals.sql");
 /// One row for each of the callers with the most violations.
 pub(crate) const BY_PRINCIPAL: &str = include_str!("queries/by_principal.sql");
-/// The most serious violations themselves. Needs [`about`].
+/// The days on which the most serious violations are.
+pub(crate) const SERIOUS_DAYS: &str = include_str!("queries/serious_days.sql");
+/// The most serious violations themselves. Needs [`about_days`].
 pub(crate) const MOST_SERIOUS: &str = include_str!("queries/most_serious.sql");
 /// One row for each suppression that held something back in either period.
 pub(crate) const SUPPRESSIONS: &str = include_str!("queries/suppressions.sql");
@@ -65,6 +67,13 @@ pub(crate) fn about(query: &str, span: Span, filter: &Filter, period: Period) ->
         _ => format!("{}{}", span.condition(), filter.of_violations()),
     };
     fill(query, filled)
+}
+
+/// The query about these days of a period, as `facts` has them, and what the filter lets through.
+pub(crate) fn about_days(query: &str, span: Span, days: &[String], filter: &Filter) -> String {
+    let days = days.iter().map(|day| literal(day)).collect::<Vec<_>>().join(", ");
+    let on_days = format!("{} AND year || '-' || month || '-' || day IN ({days})", span.condition());
+    fill(query, |_| format!("{on_days}{}", filter.of_violations()))
 }
 
 /// Days on which a principal did what attackers do: the shared view, which reads only what the filter lets through.
@@ -94,5 +103,14 @@ mod tests {
         let sql = about("WHERE {repairs} AND {violations}", month.into(), &filter, Period::Now);
         let condition = "year = '2024' AND month = '01' AND (rule_name IN ('{violations}'))";
         assert_eq!(sql, format!("WHERE {condition} AND {condition}"));
+    }
+
+    #[test]
+    fn days_are_named_as_values_and_the_period_and_the_filter_hold_too() {
+        let month: crate::month::Month = "2024-01".parse().unwrap();
+        let days = ["2024-01-05".to_owned(), "2024-01-o'".to_owned()];
+        let sql = about_days("WHERE {violations}", month.into(), &days, &Filter::default());
+        let on_days = "year || '-' || month || '-' || day IN ('2024-01-05', '2024-01-o''')";
+        assert_eq!(sql, format!("WHERE year = '2024' AND month = '01' AND {on_days} AND (rule_name <> 'Canary')"));
     }
 }

@@ -9,7 +9,7 @@ use crate::error::AnalyticsError;
 use crate::filter::Filter;
 use crate::month::Month;
 use crate::queries::{self, Period};
-use crate::report::{Novelty, Privilege, Remediation, Report, Rule, Totals};
+use crate::report::{Novelty, Privilege, Remediation, Report, Rule, Serious, Totals};
 use crate::span::Span;
 use crate::tables::Tables;
 
@@ -36,6 +36,11 @@ impl Asked {
         };
         queries::about(query, span, &self.filter, period)
     }
+}
+
+#[derive(Deserialize)]
+struct OnDay {
+    day: String,
 }
 
 /// Changes of one day.
@@ -66,7 +71,7 @@ struct RemediationRow {
 }
 
 /// Queries a report takes, for a progress bar.
-pub const STEPS: u64 = 17;
+pub const STEPS: u64 = 18;
 
 impl Report {
     /// Reads one period and the one before it. `step` is called after every query.
@@ -107,7 +112,7 @@ impl Report {
             lake: lake.to_owned(),
             empty: summary.violations == 0 && remediation.iter().all(|action| action.total_attempts == 0),
             by_day: sections.rows(queries::BY_DAY).await?,
-            most_serious: sections.rows(&asked.query(queries::MOST_SERIOUS, Period::Now)).await?,
+            most_serious: sections.most_serious().await?,
             by_rule,
             by_account: sections.rows(queries::BY_ACCOUNT).await?,
             by_principal: sections.rows(queries::BY_PRINCIPAL).await?,
@@ -201,6 +206,18 @@ impl Sections<'_> {
 }
 
 impl Sections<'_> {
+    /// The counts know the days of the most serious violations, so that only these are read again.
+    async fn most_serious(&mut self) -> Result<Vec<Serious>, AnalyticsError> {
+        let days: Vec<OnDay> = self.rows(queries::SERIOUS_DAYS).await?;
+        if days.is_empty() {
+            (self.step)();
+            return Ok(Vec::new());
+        }
+        let days: Vec<String> = days.into_iter().map(|row| row.day).collect();
+        let (span, filter) = (self.asked.span, &self.asked.filter);
+        self.rows(&queries::about_days(queries::MOST_SERIOUS, span, &days, filter)).await
+    }
+
     /// Days on which access was granted or, by a repair, taken back.
     async fn privilege(&mut self) -> Result<Vec<Privilege>, AnalyticsError> {
         let mut days: BTreeMap<String, Privilege> = BTreeMap::new();

@@ -13,6 +13,7 @@ SELECT
     COALESCE(suppressed, false) AS suppressed,
     suppressed_by,
     COALESCE(new_access, false) AS new_access,
+    CASE certainty WHEN 'must' THEN 0 ELSE 1 END AS certainty_rank,
     COUNT(*) AS violations
 FROM violations
 WHERE {violations}
@@ -28,4 +29,5 @@ GROUP BY
     COALESCE(outcome, 'success'),
     COALESCE(suppressed, false),
     suppressed_by,
-    COALESCE(new_access, false)
+    COALESCE(new_access, false),
+    CASE certainty WHEN 'must' THEN 0 ELSE 1 END

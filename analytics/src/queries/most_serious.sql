@@ -1,5 +1,6 @@
 -- The violations a reader should look at first: the highest severity, carried out before attempted, certain before
--- possible, and for each rule at most three, so that one noisy rule does not hide the others.
+-- possible, then the earliest, and for each rule at most three, so that one noisy rule does not hide the others.
+-- They are on the days of serious_days.sql, and no others are read.
 WITH ranked AS (
     SELECT
         violation_id,
@@ -19,11 +20,14 @@ WITH ranked AS (
         certainty,
         evidence,
         ROW_NUMBER() OVER (
-            PARTITION BY rule_name
+            PARTITION BY COALESCE(rule_name, '(not given)')
             ORDER BY
                 CASE severity WHEN 'CRITICAL' THEN 4 WHEN 'HIGH' THEN 3 WHEN 'MEDIUM' THEN 2 ELSE 1 END DESC,
                 CASE outcome WHEN 'failure' THEN 1 ELSE 0 END,
                 CASE certainty WHEN 'must' THEN 0 ELSE 1 END,
+                year,
+                month,
+                day,
                 event_time,
                 violation_id
         ) AS place
