@@ -123,6 +123,13 @@ def table_of(shape, columns):
     return pa.table(arrays, names=shape.names)
 
 
+def used_only(table):
+    """The same rows as plain strings. Of a dictionary the writer would store every value, also those that a part of the rows has not:
+    megabytes for 200 rows, as no writer of batches makes them."""
+    plain = lambda column: column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    return pa.table([plain(column) for column in table.columns], names=table.column_names)
+
+
 def write(lake, name, day, file, table):
     folder = lake / name / "/".join(f"{key}={value:0{4 if key == 'year' else 2}}" for key, value in zip(PARTITIONS, day))
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,11 +150,11 @@ def generate(lake, months, rows, accounts, files, seed):
         pieces = files * (place + 1) // len(days) - files * place // len(days) if files else 1
         for piece in range(pieces):
             begin, end = count * piece // pieces, count * (piece + 1) // pieces
-            write(lake, "violations", day, f"{piece:05}-first.parquet", table.slice(begin, end - begin))
+            write(lake, "violations", day, f"{piece:05}-first.parquet", used_only(table.slice(begin, end - begin)) if files else table)
         again = np.flatnonzero(random.random(count) < REPEATED)
-        write(lake, "violations", day, "late.parquet", table.take(pa.array(again)))
+        write(lake, "violations", day, "late.parquet", used_only(table.take(pa.array(again))))
         repaired = np.flatnonzero(random.random(count) < REPAIRED)
-        write(lake, "remediation_logs", day, "first.parquet", table_of(shapes["remediation_logs"], repairs(random, world, found, repaired)))
+        write(lake, "remediation_logs", day, "first.parquet", used_only(table_of(shapes["remediation_logs"], repairs(random, world, found, repaired))))
         total += count + len(again)
     return total
 
