@@ -5,7 +5,7 @@ VENV := .venv
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SAMPLE := testdata/cloudtrail/invictus-stratus-2023/files
 
-.PHONY: help build demo demo-aws test check bench bench-large bench-quick bench-analytics package check-terraform deploy-plan clean
+.PHONY: help build demo demo-aws test check bench bench-large bench-quick bench-analytics test-ballista package check-terraform deploy-plan clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,10 @@ test: $(VENV)/ready ## all tests: Rust, then the checks from outside (pyarrow, D
 	$(CARGO) test --locked --workspace --no-fail-fast
 	$(CARGO) build --locked --workspace
 	BIN=$(TARGET)/debug $(VENV)/bin/python -m pytest -q tests/outside
+
+test-ballista: $(VENV)/ready ## the report on a Ballista cluster of one scheduler and two executors (a build of its own, half an hour cold)
+	$(CARGO) build --locked -p analytics --features cluster --bins --examples --target-dir $(TARGET)/ballista
+	BIN=$(TARGET)/ballista/debug $(VENV)/bin/python -m pytest -q tests/ballista
 
 check: ## format, lints, documentation, dependency rules
 	$(CARGO) fmt --all --check

@@ -9,7 +9,7 @@
 //!   backtest: stored events or CloudTrail files -> judged with new rules -> what would be different
 //! ```
 //!
-//! [`Tables`] answer queries here or through Athena: see [`EngineName`].
+//! [`Tables`] answer queries here, on a Ballista cluster or through Athena: see [`EngineName`].
 //! Read [`Tables`] first, then [`Report`], then the queries beside `queries.rs`. Answers are deterministic: every query
 //! of the report has a total order, and nothing looks at the clock.
 

@@ -24,7 +24,7 @@ use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use lake::Lake;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
-use schemas::{PARTITION_COLUMNS, TABLES, Table, VIEWS, arrow_schema, physical_name};
+use schemas::{PARTITION_COLUMNS, TABLES, Table, VIEWS, arrow_schema, athena_view, physical_name};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -32,6 +32,7 @@ use url::Url;
 use crate::copies::{EachRowOnce, Faults};
 use crate::engine::Engine;
 use crate::engine::athena::Cost;
+use crate::engine::ballista::Cluster;
 use crate::error::AnalyticsError;
 use crate::files::{self, Fault};
 use crate::footers::Footers;
@@ -90,16 +91,20 @@ impl Tables {
     /// The same, with an engine that answers queries over the lake.
     pub(crate) async fn open_on(lake: &Lake, engine: Engine) -> Result<Tables, AnalyticsError> {
         let store = Arc::new(ReadOnly::new(lake.store(), lake.root().clone()));
-        let ctx = SessionContext::new_with_config_rt(session_config(), runtime()?);
+        let ctx = SessionContext::new_with_config_rt(session_config(&engine), runtime()?);
         ctx.register_object_store(&store_url()?, Arc::clone(&store) as Arc<dyn ObjectStore>);
         let cache = ctx.runtime_env().cache_manager.get_file_metadata_cache();
         let footers = Footers::new(Arc::clone(&store) as _, cache);
         let faults = Faults::default();
         for table in TABLES {
             ctx.register_table(physical_name(table), Arc::new(listing(table)?))?;
-            if physical_name(table) != table.name {
-                let once = EachRowOnce::new(table, listing(table)?, footers.clone(), faults.clone());
-                ctx.register_table(table.name, Arc::new(once))?;
+            match numbering_view(table) {
+                None => {}
+                Some(view) if matches!(engine, Engine::Ballista(_)) => _ = ctx.sql(&view).await?,
+                Some(_) => {
+                    let once = EachRowOnce::new(table, listing(table)?, footers.clone(), faults.clone());
+                    ctx.register_table(table.name, Arc::new(once))?;
+                }
             }
         }
         for view in VIEWS {
@@ -125,14 +130,29 @@ impl Tables {
             if self.check(&files).await? {
                 continue;
             }
-            match collect(Arc::clone(&plan), self.ctx.task_ctx()).await {
+            match self.carry_out(Arc::clone(&plan), &files).await {
                 Ok(batches) => return Ok(Answer { schema: plan.schema(), batches }),
                 Err(error) => {
                     if !self.find_unreadable(&files).await? {
-                        return Err(statement::explain_failure(sql, error));
+                        return Err(match &self.engine {
+                            Engine::Ballista(cluster) if !files.is_empty() => cluster.failure(&error),
+                            _ => statement::explain_failure(sql, error),
+                        });
                     }
                 }
             }
+        }
+    }
+
+    /// Computes a plan on the cluster, when that is the engine and the plan reads the lake, else here.
+    async fn carry_out(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        files: &[ObjectMeta],
+    ) -> Result<Vec<RecordBatch>, DataFusionError> {
+        match &self.engine {
+            Engine::Ballista(cluster) if !files.is_empty() => cluster.collect(plan, &self.ctx).await,
+            _ => collect(plan, self.ctx.task_ctx()).await,
         }
     }
 
@@ -297,6 +317,13 @@ impl Tables {
     }
 }
 
+/// The view of Athena, for an engine that gets plans from here and computes them elsewhere, where nothing is known of the
+/// copies found here. Athena knows the object of a row as "$path"; there is no such column here: copies of a row that are
+/// alike in all that comes before it are copies of one delivery.
+fn numbering_view(table: &Table) -> Option<String> {
+    athena_view(table).map(|view| view.replace(", \"$path\"", ""))
+}
+
 fn store_url() -> Result<Url, AnalyticsError> {
     Url::parse(STORE).map_err(|error| AnalyticsError::Query(Box::new(error_of(error))))
 }
@@ -318,12 +345,16 @@ fn reads_lake(plan: &LogicalPlan) -> Result<bool, AnalyticsError> {
     Ok(found)
 }
 
-fn session_config() -> SessionConfig {
-    SessionConfig::new()
+fn session_config(engine: &Engine) -> SessionConfig {
+    let config = SessionConfig::new()
         .with_information_schema(true)
         // Statistics would be read from files before they are checked.
         .with_collect_statistics(false)
-        .set_bool("datafusion.sql_parser.collect_spans", true)
+        .set_bool("datafusion.sql_parser.collect_spans", true);
+    match engine {
+        Engine::Ballista(_) => Cluster::settings(config),
+        _ => config,
+    }
 }
 
 fn runtime() -> Result<Arc<RuntimeEnv>, AnalyticsError> {
