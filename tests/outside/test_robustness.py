@@ -159,3 +159,12 @@ def test_d16_163_sums_never_run_below_zero_and_nothing_is_no_number(tmp_path):
     for form in ("text", "json"):
         out = run("analytics", "report", "--month", "2024-01", "--audit", tmp_path / "lake", "--format", form).stdout
         assert "NaN" not in out and "inf" not in out.split()
+
+
+def test_what_a_scan_writes_is_not_read_by_it(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps(event(1)) + "\nno JSON\n")
+    written = ("--audit", tmp_path / "lake", "--bus", tmp_path / "bus.jsonl")
+    done = run("detector", "scan", tmp_path, *written, "--summary", "json", ok=(NOT_ALL_READ,))
+    summary = json.loads(done.stdout)
+    assert (summary["files"], summary["books"]["records_in"]) == (1, 2), done.stdout
+    assert (tmp_path / "bus.jsonl").read_text()

@@ -25,5 +25,5 @@ pub use dead_letter::{DeadLetter, MAX_RAW_BYTES, Source};
 pub use encode::encode;
 pub use error::LakeError;
 pub use list::Within;
-pub use location::Lake;
+pub use location::{Lake, resolve};
 pub use write::Written;

@@ -107,7 +107,7 @@ fn file_path(location: &str) -> Result<PathBuf, LakeError> {
 }
 
 /// The absolute path with links and `..` followed as far as it exists; what does not exist yet is kept by name.
-fn resolve(path: &std::path::Path) -> std::io::Result<PathBuf> {
+pub fn resolve(path: &std::path::Path) -> std::io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     let mut resolved = PathBuf::new();
     for part in absolute.components() {

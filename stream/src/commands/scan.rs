@@ -1,7 +1,7 @@
 //! `detector scan`: CloudTrail files in, a lake and a summary out.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -69,10 +69,14 @@ pub fn run(args: &ScanArgs, config: &ConfigArgs) -> Result<Exit> {
     let loaded = Loaded::from_args(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lake = runtime.block_on(Lake::open(&args.audit))?;
+    let mut inputs = Inputs::of(&args.paths);
+    // Before anything is written, as it must not become an input.
+    let listed = if writes_among_inputs(args) { inputs.by_ref().collect() } else { Vec::new() };
     let writer = Writer::new(&runtime, &lake, args.bus.clone())?;
     let started = Instant::now();
-    let (outcome, found, text_bytes) = scan(args, &loaded, writer)?;
-    let seconds = started.elapsed().as_secs_f64();
+    let groups = listed.into_iter().chain(&mut inputs);
+    let (outcome, text_bytes) = scan(args, &loaded, groups, writer)?;
+    let (seconds, found) = (started.elapsed().as_secs_f64(), inputs.into_found());
 
     let summary = Summary { found: &found, outcome: &outcome, text_bytes, lake: lake.location() };
     let mut out = io::stdout().lock();
@@ -97,7 +101,26 @@ fn exit(args: &ScanArgs, found: &Found, outcome: &Outcome) -> Exit {
     }
 }
 
-fn scan(args: &ScanArgs, loaded: &Loaded, mut writer: Writer<'_>) -> Result<(Outcome, Found, u64)> {
+/// Whether what the scan writes may be found among what it reads: the lake or the bus file in a folder that is read, or a
+/// folder of the lake that is read.
+fn writes_among_inputs(args: &ScanArgs) -> bool {
+    let among = |written: &Path| {
+        args.paths.iter().any(|read| match (lake::resolve(read), lake::resolve(written)) {
+            (Ok(read), Ok(written)) => written.starts_with(&read) || read.starts_with(&written),
+            _ => true,
+        })
+    };
+    let bus = args.bus.as_deref().is_some_and(among);
+    // A folder may be written as a URL, too; rarely, so that it is not taken apart here.
+    bus || (!args.audit.starts_with("s3://") && (args.audit.contains("://") || among(Path::new(&args.audit))))
+}
+
+fn scan(
+    args: &ScanArgs,
+    loaded: &Loaded,
+    groups: impl Iterator<Item = Vec<Unit>> + Send,
+    mut writer: Writer<'_>,
+) -> Result<(Outcome, u64)> {
     let (progress, text_bytes, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let bench = Bench {
         judges: Judges { rules: &loaded.rules, suppressions: &loaded.suppressions },
@@ -108,18 +131,17 @@ fn scan(args: &ScanArgs, loaded: &Loaded, mut writer: Writer<'_>) -> Result<(Out
         text_bytes: &text_bytes,
     };
     let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let mut inputs = Inputs::of(&args.paths);
     thread::scope(|scope| {
         scope.spawn(|| show_progress(&args.paths, &progress, &done));
         let worker = || {
             let mut worker = Worker::new(&bench);
             move |units: Vec<Unit>, emit: &Emit<'_, _>| worker.judge(&units, emit)
         };
-        let taken = in_order(&mut inputs, threads, worker, |batch| writer.take(batch));
+        let taken = in_order(groups, threads, worker, |batch| writer.take(batch));
         done.store(true, Ordering::Relaxed);
         taken
     })?;
-    Ok((writer.finish().context("ending the scan")?, inputs.into_found(), text_bytes.into_inner()))
+    Ok((writer.finish().context("ending the scan")?, text_bytes.into_inner()))
 }
 
 /// A bar on a terminal, nothing in a pipe. How much there is to read is counted for the bar alone.
